@@ -1,0 +1,1 @@
+"""What is true: exact values, bounds and expansions, from NumPy, SciPy and SymPy alone."""
