@@ -19,11 +19,17 @@ from .partial_concept_bottleneck import (
     partial_concept_bottleneck_bounds,
 )
 from .reduced_rank import reduced_rank
+from .select_concepts import ConceptModel, select_concepts
+from .select_rank import select_rank
+from .selection import Selection
+from .singular_bic import singular_bic
 
 __all__ = [
+    "ConceptModel",
     "LearningCoefficient",
     "LearningCurve",
     "PartialConceptBottleneckBounds",
+    "Selection",
     "concept_bottleneck",
     "concept_bottleneck_at",
     "deep_linear",
@@ -37,5 +43,8 @@ __all__ = [
     "partial_concept_bottleneck_bounds",
     "reduced_rank",
     "reduced_rank_at",
+    "select_concepts",
+    "select_rank",
+    "singular_bic",
     "softmax_outputs",
 ]
