@@ -1,0 +1,1 @@
+"""What is seen: Monte Carlo on the CPU, with errors."""
