@@ -1,0 +1,1 @@
+"""The same again in torch: batched, differentiable, on any device."""
