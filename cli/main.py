@@ -1,0 +1,111 @@
+"""The command `lemmata`: reads words, calls one function, prints its result.  It holds no formula."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from .. import __version__
+from .coefficient import families
+from .words import JsonFile, WrongWords, check_file, complaints, write_json
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Theorems about neural networks beside simulations that test them.",
+)
+app.add_typer(families, name="coefficient")
+
+Paper = Annotated[list[str] | None, typer.Option("--paper", help="Only this paper; may be given several times.")]
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context, show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    if show_version:
+        typer.echo(f"lemmata {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def validate(
+    paper: Paper = None,
+    profile: Annotated[str, typer.Option(help="quick or full.")] = "quick",
+    seed: Annotated[int, typer.Option(help="Another seed draws everything anew.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="Write the run as JSON to this file too.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Processes; the number of cores by default.")] = None,
+) -> None:
+    """Test the claims of all papers by simulation.
+
+    Exit status: 0 all supported, 1 any refuted, 2 any inconclusive, 130 interrupted.
+    """
+    from ..papers import script
+    from ..papers.registry import claims_of
+
+    with complaints():
+        campaign = script.validate(claims_of(paper or ()), profile, seed, jobs, json)
+    raise typer.Exit(campaign.exit_status)
+
+
+@app.command()
+def claims(paper: Paper = None) -> None:
+    """List the claims that `validate` tests."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from ..papers.registry import TITLES, claims_of
+
+    with complaints():
+        chosen = claims_of(paper or ())
+    console, previous = Console(highlight=False, soft_wrap=True), ""
+    for claim in chosen:
+        if claim.paper != previous:
+            console.print(Text(f"{claim.paper}: {TITLES[claim.paper]}", style="bold"))
+        previous = claim.paper
+        console.print(Text(f"  {claim.name} ({claim.place}; {claim.relation})\n    {claim.sentence}"))
+        console.print(Text(f"    cases: {'  '.join(case.name for case in claim.cases)}"))
+        console.print(Text(f"    tolerance: {claim.remainder}"))
+        console.print(Text(f"    must refute: {'; '.join(variant.words for variant in claim.false_variants)}"))
+
+
+@app.command()
+def doctor(json: JsonFile = None) -> None:
+    """Say what machine and versions this installation sees.  Exit status 1 if something will not work."""
+    from ..papers.machine import inspect
+
+    with complaints():
+        check_file("json", json)
+    facts = inspect()
+    if json is None:
+        for fact in facts:
+            typer.echo(f"{'' if fact.sound else '!! '}{fact.name}: {fact.value}")
+    else:
+        write_json(json, {fact.name: {"value": fact.value, "sound": fact.sound} for fact in facts})
+    raise typer.Exit(0 if all(fact.sound for fact in facts) else 1)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line; a complaint is one line on the standard error and exit status 2."""
+    try:
+        status = app(arguments, prog_name="lemmata", standalone_mode=False)
+    except WrongWords as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # not a complaint of the parser
+            raise
+        _fail(error.format_message())
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"lemmata: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)

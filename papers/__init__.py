@@ -1,0 +1,1 @@
+"""What others say, and what we say: a module a paper, its claims tested by simulation."""
