@@ -19,6 +19,7 @@ from .smoothing import smoothed_energy
 ROUNDING = (
     3e-5  # relative error allowed to an energy at n = 1e12, where float64 keeps four digits of the softest direction
 )
+OFFSET = 5.0  # how far b is from 0, give or take; between −4 and 4 in every shape tried
 LADDER = (1e4, 1e5, 1e6, 1e7, 1e8, 1e10, 1e12)
 
 
@@ -116,7 +117,8 @@ def fit_ladder(
 
     What the law leaves out enters the covariance as two errors of unknown sign (docs/learning, section 8): λ/(2√n) for
     the powers of 1/n, and 2(m−2)/(log n + b)³ for the spread of the m−1 roots that b stands for.  Where m is free and
-    hardly above 1, so that b would be fitted to noise, b stays at 0.
+    hardly above 1, so that b would be fitted to noise, b stays at 0.  Else b counts as an observation 0 ± 5, without
+    which noise can drive m and b to infinity together.
     """
     start = np.array([energies[-1], 0.0 if multiplicity is None else multiplicity - 1.0, 0.0])
     free = [0, 1] if multiplicity is None else [0] if multiplicity == 1 else [0, 2]
@@ -162,7 +164,8 @@ def _least_squares(
             parameters = start.copy()
             parameters[free] = x
             value, excess, offset = parameters
-            return np.asarray(whiten @ (energies - value + excess / (log_n + offset)))
+            misses = whiten @ (energies - value + excess / (log_n + offset))
+            return np.append(misses, offset / OFFSET)
 
         fit = least_squares(residual, np.maximum(best[free], floor + 0.1), bounds=(floor, np.inf), x_scale="jac")
         best[free] = fit.x
