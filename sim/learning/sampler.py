@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...theory import _check
-from ...theory.learning.network import Layers
+from ...theory.learning.network import Layers, LinearNetwork
 from . import _kernels
 from .posterior import Posterior
 
@@ -109,9 +109,7 @@ def _run_group(
     """The chains of one group, which share their arrays: anneal from the prior, forget, record."""
     network = posterior.network
     widths, observed = np.array(network.widths), np.array(network.observed)
-    free = widths[1:-1] - observed[:-1]
-    normals = network.parameters + int((free * (widths[1:-1] - 1)).sum())
-    uniforms = 3 * int(free.sum())
+    normals, uniforms = random_numbers(network)
     T = np.zeros((network.depth, int(widths.max()), network.widths[0], chains))
     for k, target in enumerate(posterior.targets):
         T[k, : target.shape[0]] = target[..., None]
@@ -155,6 +153,15 @@ def _run_group(
     if not np.isfinite(energy).all():
         raise FloatingPointError(LOST)
     return Chains(betas, energy, layer, _unpack(posterior, kept, chains))
+
+
+def random_numbers(network: LinearNetwork) -> tuple[int, int]:
+    """Normals and uniforms that one sweep of one chain takes: layers, shears and rescalings, a coin a hidden layer."""
+    widths, observed = np.array(network.widths), np.array(network.observed)
+    units, seen = widths[1:-1], observed[:-1]
+    free = units - seen
+    normals = network.parameters + int((free * (units - 1) + seen * units).sum())
+    return normals, int((3 * free + seen).sum()) + network.depth - 1
 
 
 def _annealing(posterior: Posterior, betas: Floats, warmup: int, rows: int) -> Iterator[tuple[int, Floats, Floats]]:

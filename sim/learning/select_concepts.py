@@ -43,7 +43,8 @@ def select_concepts(
         As in `theory.learning.select_concepts`.
     rng : Generator
     sweeps : int
-        Of 32 chains, for every candidate.
+        Of 32 chains, for every candidate.  A candidate that fits hundreds of nats worse than others may need large
+        weights above a concept, whose chains forget slowly: its error is then too small, its rank not in doubt.
     prior_scale : float
         s, in units of noise per unit of input.
     """

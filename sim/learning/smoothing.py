@@ -20,8 +20,7 @@ def smoothed_energy(chains: Chains) -> NDArray[np.float64]:
     batch-means error too small by about a share L/batches: 1 percent with 256 batches.
 
     Raises ValueError when there are fewer than 8 batches per term: run more chains or more sweeps.  Warns where the
-    energy still drifts: a layer observed below weights of singular value σ forgets within about σ² sweeps, so that a
-    truth with large weights asks for a longer warm-up than one of order 1.
+    energy still drifts: a truth far outside the prior asks for a longer warm-up than one of order 1.
     """
     terms = np.concatenate([chains.energy[:, None], chains.layer_energy], axis=1)
     batches, needed = batch_means(chains.energy).shape[1], 8 * terms.shape[1]

@@ -17,6 +17,7 @@ import pytest
 from scipy import stats
 
 from lemmata.sim.learning import _kernels, from_data
+from lemmata.sim.learning.sampler import random_numbers
 from lemmata.theory.learning.network import LinearNetwork
 
 SCALE, BETA = 0.8, 1.7
@@ -69,9 +70,9 @@ class Lanes:
             # the targets in rotated coordinates: Uᵀy with U = X V / d
             U = self.X @ posterior.rotation[:, posterior.design > 0] / posterior.design[posterior.design > 0]
             T[k, : y.shape[2], : U.shape[1]] = np.einsum("nj,cni->ijc", U, y)
-        free = widths[1:-1] - observed[:-1]
-        normals = self.rng.standard_normal((1, network.parameters + int((free * (widths[1:-1] - 1)).sum()), self.lanes))
-        uniforms = self.rng.random((1, 3 * int(free.sum()), self.lanes))
+        numbers = random_numbers(network)
+        normals = self.rng.standard_normal((1, numbers[0], self.lanes))
+        uniforms = self.rng.random((1, numbers[1], self.lanes))
         design, betas = np.repeat(posterior.design[:, None], self.lanes, axis=1), np.full(self.lanes, BETA)
         energy, smooth = np.empty((1, self.lanes)), np.empty((1, L, self.lanes))
         arguments = (widths, observed, design, T, betas, SCALE**-2, False, normals, uniforms, energy, smooth)
@@ -177,7 +178,18 @@ def shared_noise(monkeypatch):
     monkeypatch.setattr(_kernels, "shear", shear)
 
 
+def wrong_power(monkeypatch):
+    right = _kernels.observed_scale
+    monkeypatch.setattr(_kernels, "observed_scale", lambda q, a, b, power, z, u: right(q, a, b, power + 2, z, u))
+    monkeypatch.setattr(_kernels, "move_observed", _kernels.move_observed.py_func)
+
+
 MISTAKES = {
+    "an observed unit's shear believes half the data": (
+        "partial concept bottleneck",
+        changed("move_observed", scaled(9, 0.5)),
+    ),
+    "an observed unit's scale has the wrong power": ("concept bottleneck", wrong_power),
     "the shears of two layers share their noise": ("deep, square", shared_noise),
     "the exponent of rescale has the wrong sign": ("reduced rank", wrong_exponent(lambda nu: -nu)),
     "rescale forgets its Jacobian": ("partial concept bottleneck", wrong_exponent(lambda nu: 0.0)),

@@ -5,6 +5,7 @@ the columns of F, so that mean and covariance are compared exactly, without samp
 """
 
 import math
+from functools import reduce
 
 import mpmath
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from lemmata.sim.learning import _kernels
+from lemmata.sim.learning.sampler import random_numbers
 from lemmata.theory.learning.network import LinearNetwork
 
 NETWORKS = [
@@ -202,9 +204,8 @@ def test_layers_keep_their_conditionals_where_precisions_are_extreme(widths):
 def test_a_sweep_without_noise_goes_from_conditional_mean_to_conditional_mean(network):
     # so that energy and smoothed energies of the whole sweep can be followed by dense algebra
     state = State(network, 2, 3)
-    free = state.widths[1:-1] - state.observed[:-1]
-    normals = np.zeros((1, network.parameters + int((free * (state.widths[1:-1] - 1)).sum()), 2))
-    uniforms = np.random.default_rng(4).random((1, 3 * int(free.sum()), 2))
+    numbers = random_numbers(network)
+    normals, uniforms = np.zeros((1, numbers[0], 2)), np.random.default_rng(4).random((1, numbers[1], 2))
     before, smooth, draws = np.empty((1, 2)), np.empty((1, network.depth, 2)), np.empty((1, *state.W.shape))
     arguments = (state.widths, state.observed, state.wide_design, state.T, state.betas, state.p, False)
     _kernels.sweeps(state.W, *arguments, normals, uniforms, before, smooth, draws)
@@ -215,15 +216,13 @@ def test_a_sweep_without_noise_goes_from_conditional_mean_to_conditional_mean(ne
         assert_allclose(smooth[0, k], expected, rtol=1e-10)
         layers[k] = mean.reshape(layers[k].shape)
     after = [state.W[k, : w.shape[0], : w.shape[1], 0] for k, w in enumerate(layers)]
-    # the symmetry moves changed the weights and nothing that is observed
-    reached = energy(network, layers, state.design, state.targets, state.beta)
-    assert_allclose(energy(network, after, state.design, state.targets, state.beta), reached, rtol=1e-9)
+    # the symmetry moves changed the weights of hidden layers, and not the map to the output
+    assert_allclose(reduce(np.matmul, after[::-1]), reduce(np.matmul, layers[::-1]), rtol=1e-9, atol=1e-12)
+    if not any(network.observed[:-1]):
+        reached = energy(network, layers, state.design, state.targets, state.beta)
+        assert_allclose(energy(network, after, state.design, state.targets, state.beta), reached, rtol=1e-9)
     assert_allclose(draws[0], state.W, rtol=0, atol=0)
-    assert all(not np.allclose(after[k], layers[k]) for k in range(network.depth - 1) if free[k])
-    for k, seen in enumerate(network.observed[:-1]):
-        rows = network.widths[k + 1] - seen
-        if seen and not free[:k].any():  # unless a move below it changed what it receives
-            assert_allclose(after[k][rows:], layers[k][rows:], rtol=1e-12)
+    assert all(not np.allclose(after[k], layers[k]) for k in range(network.depth - 1) if network.widths[k + 1] > 1)
 
 
 # ---- the symmetries
@@ -253,11 +252,51 @@ def test_shear_draws_each_step_from_its_gaussian_conditional():
     assert_allclose(A @ B, product, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize(
+    ("q", "pull", "cost", "power"), [(50.0, 40.0, 0.5, 1), (400.0, 420.0, 300.0, -2), (9.0, 9.0, 2.0, 3)]
+)
+def test_the_scale_of_an_observed_unit_keeps_its_density(q, pull, cost, power):
+    # σ from the exact density by its quantiles, then a move s: σ s has the density again (one seed in 10 000 fails)
+    grid = np.concatenate([-np.geomspace(6, 1e-3, 200_000), np.geomspace(1e-3, 6, 200_000)])
+    log_density = -0.5 * q * grid**2 + pull * grid - 0.5 * cost / grid**2 + power * np.log(abs(grid))
+    mass = np.concatenate([[0.0], np.cumsum(np.diff(grid) * np.exp(log_density - log_density.max())[1:])])
+    mass /= mass[-1]
+    rng = np.random.default_rng(12)
+    sigma = np.interp(rng.random(20_000), mass, grid)
+    moved = [
+        x * _kernels.observed_scale(q * x * x, pull * x, cost / (x * x), power, rng.standard_normal(), rng.random())
+        for x in sigma
+    ]
+    assert stats.kstest(np.interp(moved, grid, mass), "uniform").pvalue > 1e-4
+    assert np.mean(moved != sigma) > 0.5
+
+
+def test_moves_of_observed_units_go_to_the_least_energy_along_each_shear():
+    # without noise t is the minimiser of the energy and the prior along its line: no nearby t is better
+    rng = np.random.default_rng(13)
+    lower, upper, Z = rng.standard_normal((2, 3, 1)), rng.standard_normal((4, 2, 1)), rng.standard_normal((2, 5, 1))
+    target, beta, p = rng.standard_normal((1, 5)), np.array([3.0]), 0.7
+    before = [x.copy() for x in (lower, upper, Z)]
+    R = target[..., None] - Z[1:]
+    _kernels.move_observed(lower, upper, Z, R, 1, 2, 3, 4, 5, beta, p, np.zeros((2, 1)), np.ones((1, 1)) * (1 - 1e-16))
+
+    def cost(t):
+        row, column = before[0][1] + t * before[0][0], before[1][:, 0] - t * before[1][:, 1]
+        fit = ((target - (before[2][1] + t * before[2][0]).T) ** 2).sum()
+        return 0.5 * p * ((row**2).sum() + (column**2).sum()) + 0.5 * beta[0] * fit
+
+    assert_allclose(np.einsum("mic,inc->mn", upper, lower), np.einsum("mic,inc->mn", *before[1::-1]), rtol=1e-12)
+    scale = np.linalg.norm(upper[:, 1]) / np.linalg.norm(before[1][:, 1])  # of the rescaling that followed
+    t = ((lower[1] * scale - before[0][1]) / before[0][0])[0, 0]
+    assert cost(t) < min(cost(t - 1e-3), cost(t + 1e-3))
+    assert_allclose(R[0, :, 0], target[0] - Z[1, :, 0], rtol=1e-12)
+
+
 def test_rescale_moves_free_units_alone_and_keeps_every_product_of_row_and_column():
     rng = np.random.default_rng(6)
     lower, upper, uniforms = rng.standard_normal((3, 4, 50)), rng.standard_normal((2, 3, 50)), rng.random((6, 50))
     before = lower.copy(), upper.copy()
-    _kernels.rescale(lower, upper, 2, 4, 2, 0.7, uniforms)
+    _kernels.rescale(lower, upper, 2, 4, 2, 0.7, uniforms, np.empty((2, 50)))
     assert_allclose(
         np.einsum("jic,ikc->ijkc", upper, lower), np.einsum("jic,ikc->ijkc", before[1], before[0]), rtol=1e-12
     )
