@@ -58,7 +58,9 @@ def sweeps(W, widths, observed, design, T, beta, p, shared, normals, uniforms, e
                 residuals(W, widths, observed, design, T, Z, R, 0)
                 moves = observed[k] * units
                 z, u = normals[t, used : used + moves], uniforms[t, tried : tried + observed[k]]
-                move_observed(W[k], W[k + 1], Z[k + 1], R[k], free, units, widths[k], widths[k + 2], N, beta, p, z, u)
+                move_observed(
+                    W[k], W[k + 1], Z[k + 1], R[k], free, units, widths[k], widths[k + 2], N, beta, p, z, u, lanes
+                )
                 used += moves
                 tried += observed[k]
         if t < draws.shape[0]:
@@ -267,10 +269,7 @@ def shear(lower, upper, free, units, fan_in, fan_out, p, noise, lanes):
                 rows[j, c] += lower[j, k, c] * lower[j, k, c]
     used = 0
     for i in range(free):
-        square[:] = 0.0
-        for k in range(fan_out):
-            for c in range(C):
-                square[c] += upper[k, i, c] * upper[k, i, c]
+        squares_of_column(upper, i, fan_out, square)
         for j in range(units):
             if j == i:
                 continue
@@ -307,13 +306,10 @@ def rescale(lower, upper, free, fan_in, fan_out, p, uniforms, lanes):
     row, column = lanes[0], lanes[1]
     for i in range(free):
         row[:] = 0.0
-        column[:] = 0.0
         for k in range(fan_in):
             for c in range(row.size):
                 row[c] += lower[i, k, c] * lower[i, k, c]
-        for k in range(fan_out):
-            for c in range(row.size):
-                column[c] += upper[k, i, c] * upper[k, i, c]
+        squares_of_column(upper, i, fan_out, column)
         for c in range(row.size):
             y = 0.5 * math.log(row[c] / column[c])
             u, v, w = uniforms[3 * i, c], uniforms[3 * i + 1, c], uniforms[3 * i + 2, c]
@@ -390,57 +386,84 @@ def hat_reach(alpha, lam):
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def move_observed(lower, upper, Z, R, free, units, fan_in, fan_out, N, beta, p, noise, uniforms):
+def move_observed(lower, upper, Z, R, free, units, fan_in, fan_out, N, beta, p, noise, uniforms, lanes):
     """The moves of `shear` and `rescale` for every observed unit i, which change the energy of that unit alone.
 
     Row i of Z is what unit i computes, R its residual.  t is Gaussian, precision p(‖row j‖² + ‖column i‖²) + β‖Z_j‖².
     Without these moves a layer observed below weights of singular value σ needs σ² sweeps to forget.
     """
+    C = beta.size
+    column, row, cross, seen, pull = lanes[0], lanes[1], lanes[2], lanes[3], lanes[4]
     used = 0
     for i in range(free, units):
-        for c in range(beta.size):
-            column = 0.0
-            for k in range(fan_out):
-                column += upper[k, i, c] * upper[k, i, c]
-            for j in range(units):
-                if j == i:
-                    continue
-                row, cross, seen, pull = 0.0, 0.0, 0.0, 0.0
-                for k in range(fan_in):
-                    row += lower[j, k, c] * lower[j, k, c]
-                    cross -= lower[i, k, c] * lower[j, k, c]
-                for k in range(fan_out):
-                    cross += upper[k, i, c] * upper[k, j, c]
-                for k in range(N):
-                    seen += Z[j, k, c] * Z[j, k, c]
-                    pull += R[i - free, k, c] * Z[j, k, c]
-                precision = p * (row + column) + beta[c] * seen
-                shift = j - (j > i)
-                t = (p * cross + beta[c] * pull) / precision + noise[used + shift, c] / math.sqrt(precision)
-                for k in range(fan_in):
-                    lower[i, k, c] += t * lower[j, k, c]
-                for k in range(fan_out):
-                    upper[k, j, c] -= t * upper[k, i, c]
-                for k in range(N):
-                    Z[i, k, c] += t * Z[j, k, c]
-                    R[i - free, k, c] -= t * Z[j, k, c]
-            own, seen, pull = 0.0, 0.0, 0.0
+        squares_of_column(upper, i, fan_out, column)
+        for j in range(units):
+            if j == i:
+                continue
+            row[:] = 0.0
+            cross[:] = 0.0
             for k in range(fan_in):
-                own += lower[i, k, c] * lower[i, k, c]
-            for k in range(N):
-                seen += Z[i, k, c] * Z[i, k, c]
-                pull += (R[i - free, k, c] + Z[i, k, c]) * Z[i, k, c]
-            z, u = noise[used + units - 1, c], uniforms[i - free, c]
-            power = fan_in - fan_out - 1
-            s = observed_scale(beta[c] * seen + p * own, beta[c] * pull, p * column, power, z, u)
-            for k in range(fan_in):
-                lower[i, k, c] *= s
+                for c in range(C):
+                    row[c] += lower[j, k, c] * lower[j, k, c]
+                    cross[c] -= lower[i, k, c] * lower[j, k, c]
             for k in range(fan_out):
-                upper[k, i, c] /= s
+                for c in range(C):
+                    cross[c] += upper[k, i, c] * upper[k, j, c]
+            seen[:] = 0.0
+            pull[:] = 0.0
             for k in range(N):
-                R[i - free, k, c] += (1.0 - s) * Z[i, k, c]
-                Z[i, k, c] *= s
-        used += units
+                for c in range(C):
+                    seen[c] += Z[j, k, c] * Z[j, k, c]
+                    pull[c] += R[i - free, k, c] * Z[j, k, c]
+            t = row  # its last use is in the precision
+            for c in range(C):
+                precision = p * (row[c] + column[c]) + beta[c] * seen[c]
+                t[c] = (p * cross[c] + beta[c] * pull[c]) / precision + noise[used, c] / math.sqrt(precision)
+            for k in range(fan_in):
+                for c in range(C):
+                    lower[i, k, c] += t[c] * lower[j, k, c]
+            for k in range(fan_out):
+                for c in range(C):
+                    upper[k, j, c] -= t[c] * upper[k, i, c]
+            for k in range(N):
+                for c in range(C):
+                    Z[i, k, c] += t[c] * Z[j, k, c]
+                    R[i - free, k, c] -= t[c] * Z[j, k, c]
+            used += 1
+        row[:] = 0.0
+        seen[:] = 0.0
+        pull[:] = 0.0
+        for k in range(fan_in):
+            for c in range(C):
+                row[c] += lower[i, k, c] * lower[i, k, c]
+        for k in range(N):
+            for c in range(C):
+                seen[c] += Z[i, k, c] * Z[i, k, c]
+                pull[c] += (R[i - free, k, c] + Z[i, k, c]) * Z[i, k, c]
+        s = cross
+        for c in range(C):
+            q, power = beta[c] * seen[c] + p * row[c], fan_in - fan_out - 1
+            s[c] = observed_scale(q, beta[c] * pull[c], p * column[c], power, noise[used, c], uniforms[i - free, c])
+        for k in range(fan_in):
+            for c in range(C):
+                lower[i, k, c] *= s[c]
+        for k in range(fan_out):
+            for c in range(C):
+                upper[k, i, c] /= s[c]
+        for k in range(N):
+            for c in range(C):
+                R[i - free, k, c] += (1.0 - s[c]) * Z[i, k, c]
+                Z[i, k, c] *= s[c]
+        used += 1
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def squares_of_column(a, i, rows, out):
+    """out = ‖column i‖² of a."""
+    out[:] = 0.0
+    for k in range(rows):
+        for c in range(out.size):
+            out[c] += a[k, i, c] * a[k, i, c]
 
 
 @njit(cache=True, nogil=True)

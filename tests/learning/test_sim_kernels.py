@@ -278,7 +278,9 @@ def test_moves_of_observed_units_go_to_the_least_energy_along_each_shear():
     target, beta, p = rng.standard_normal((1, 5)), np.array([3.0]), 0.7
     before = [x.copy() for x in (lower, upper, Z)]
     R = target[..., None] - Z[1:]
-    _kernels.move_observed(lower, upper, Z, R, 1, 2, 3, 4, 5, beta, p, np.zeros((2, 1)), np.ones((1, 1)) * (1 - 1e-16))
+    _kernels.move_observed(
+        lower, upper, Z, R, 1, 2, 3, 4, 5, beta, p, np.zeros((2, 1)), np.ones((1, 1)) * (1 - 1e-16), np.empty((5, 1))
+    )
 
     def cost(t):
         row, column = before[0][1] + t * before[0][0], before[1][:, 0] - t * before[1][:, 1]
