@@ -16,7 +16,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 PRINTED = (
     "λ = 11, m = 1",  # (M r₂ + N H₂)/2 + λ_RRR(2, 2, 4; 1) = 8 + 3 by hand
     "<- chosen",
-    "2.4108",  # the lower end, checked against quadrature in tests/entropy
+    "2.4108",  # the lower end, as in the docstring of entropy_bracket
     "mean |bias|/λ of devinterp_sgld",
     "2 supported of 2 rows",
 )
