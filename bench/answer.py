@@ -1,0 +1,121 @@
+"""What the scripts of this folder share: one thread, the machine in words, and a table that prints itself.
+
+Imported before NumPy, since the number of threads is read when a library loads.
+"""
+
+import json
+import os
+import platform
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import process_time
+from typing import Any, TypeVar
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+    os.environ[name] = "1"
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question and the table that answers it.
+
+    `columns` maps each column to the format of its numbers, a row maps columns to values; a missing one prints as "-".
+    """
+
+    question: str
+    columns: Mapping[str, str]
+    rows: Sequence[Mapping[str, Any]]
+    notes: Sequence[str] = ()
+    command: str = field(default_factory=lambda: " ".join(["python", f"bench/{Path(sys.argv[0]).name}", *_words()]))
+    machine: str = field(default_factory=lambda: machine())
+
+    def cells(self) -> list[list[str]]:
+        """The rows as words, the heads of the columns first."""
+        table = [list(self.columns)]
+        for row in self.rows:
+            table.append([_word(row.get(column), spec) for column, spec in self.columns.items()])
+        return table
+
+    def __str__(self) -> str:
+        table = self.cells()
+        widths = [max(len(row[k]) for row in table) for k in range(len(self.columns))]
+        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table]
+        return "\n".join([self.question, "", *lines, "", *self.notes, self.machine])
+
+    def markdown(self) -> str:
+        """The answer as a section of a Markdown page."""
+        head, *body = self.cells()
+        lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body)]
+        notes = [f"- {note}" for note in self.notes]
+        parts = [f"## {self.question}", "\n".join(lines), "\n".join(notes), f"`{self.command}`  \n{self.machine}"]
+        return "\n\n".join(part for part in parts if part)
+
+
+def parser(question: str) -> ArgumentParser:
+    """The command line of a script: `--seed`, `--json FILE`; the script adds its own."""
+    out = ArgumentParser(description=question)
+    out.add_argument("--seed", type=int, default=0, help="of the random streams (default 0)")
+    out.add_argument("--json", type=Path, metavar="FILE", help="write the table there as data")
+    return out
+
+
+def publish(answer: Answer, file: Path | None) -> None:
+    """Print the answer and, where a file is given, write it as JSON."""
+    print(answer)
+    if file is not None:
+        file.write_text(json.dumps(asdict(answer), ensure_ascii=False, indent=1) + "\n")
+
+
+def timed(work: Callable[[], Value]) -> tuple[Value, float]:
+    """What `work` returns and the CPU seconds, of all threads, that it took."""
+    start = process_time()
+    value = work()
+    return value, process_time() - start
+
+
+def machine() -> str:
+    """Processor, system and the versions that decide a time."""
+    packages = []
+    for name in ("numpy", "scipy", "numba", "torch", "numpyro", "jax"):
+        try:
+            packages.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return (
+        f"{_processor()}, {os.cpu_count()} cores, {platform.system()}; one BLAS thread; "
+        f"Python {platform.python_version()}, {', '.join(packages)}"
+    )
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    widest = next((f" with {name}" for name in ("avx512f", "avx2") if name in flags), "")
+    return (names[0] if names else platform.processor() or platform.machine()) + widest
+
+
+def _words() -> list[str]:
+    """The arguments of this run that change its figures."""
+    words, skip = [], False
+    for word in sys.argv[1:]:
+        if skip or word == "--json":
+            skip = not skip
+        elif not word.startswith("--json="):
+            words.append(word)
+    return words
+
+
+def _word(value: Any, spec: str) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return format(value, spec) if isinstance(value, (int, float)) else str(value)
