@@ -51,7 +51,8 @@ class Answer:
     def markdown(self) -> str:
         """The answer as a section of a Markdown page."""
         head, *body = self.cells()
-        lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body)]
+        rows = [[cell.replace("|", "\\|") for cell in row] for row in (head, ["---"] * len(head), *body)]
+        lines = ["| " + " | ".join(row) + " |" for row in rows]
         notes = [f"- {note}" for note in self.notes]
         parts = [f"## {self.question}", "\n".join(lines), "\n".join(notes), f"`{self.command}`  \n{self.machine}"]
         return "\n\n".join(part for part in parts if part)
