@@ -3,7 +3,8 @@
 Letters are those of docs/learning, section 8: W weights, Z what a layer receives, R residuals, D backpropagated
 residuals, Q = ZZᵀ, P the curvature seen from above, p the prior's precision.  Matrices are (rows, columns, lanes).
 Nothing here checks its arguments or draws random numbers.  The lanes are innermost so that the compiler turns each
-inner loop into vector instructions; `contract` lets it fuse a product and a sum, which only rounds less.
+inner loop into vector instructions; `contract` lets it fuse a product and a sum, which only rounds less.  All kernels
+share one file because Numba's cache notices a change of a function's own file alone, not of what it calls elsewhere.
 """
 
 import math
