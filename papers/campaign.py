@@ -2,14 +2,21 @@
 
 import signal
 import time
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from .claim import Case, Claim
 from .row import Profile, Row, examine
 from .verdict import Verdict, row_threshold, verdicts
+
+Task = tuple[int, Claim, Case, int, Profile, float]
+
+LIBRARIES_WITH_THREADS = ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMBA", "NUMEXPR")
+ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in LIBRARIES_WITH_THREADS} | {"VECLIB_MAXIMUM_THREADS": "1"}
 
 PROFILES = {
     "quick": Profile("quick", rounds=(24, 48, 96, 192), effort=1.0, trials=300, level=1e-3),
@@ -85,17 +92,14 @@ def run(
     started = time.perf_counter()
     finished: dict[int, Row] = {}
     interrupted = False
-    results = _parallel(work, seed, profile, threshold, jobs)
-    try:
-        for index, row in results:
-            finished[index] = row
-            on_row(row)
-    except KeyboardInterrupt:
-        interrupted = True
-    finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # that rows were cancelled is what closing is for
-            results.close()
+    tasks = [(index, claim, case, seed, profile, threshold) for index, (claim, case) in enumerate(work)]
+    with closing(_in_processes(tasks, jobs)) as results:
+        try:
+            for index, row in results:
+                finished[index] = row
+                on_row(row)
+        except KeyboardInterrupt:
+            interrupted = True
     rows = tuple(finished[i] for i in sorted(finished))
     given = verdicts([row.p for row in rows], profile.level, len(work))
     seconds = time.perf_counter() - started
@@ -114,26 +118,38 @@ def plan(claims: Sequence[Claim], seed: int, jobs: int | None) -> list[tuple[Cla
     return [(claim, case) for claim in claims for case in claim.cases]
 
 
-def _parallel(
-    work: Sequence[tuple[Claim, Case]], seed: int, profile: Profile, threshold: float, jobs: int | None
-) -> Any:
-    """A generator of (index, row), as they are finished."""
-    import joblib  # here, so that the claims can be listed without it
+def _in_processes(tasks: Sequence[Task], jobs: int | None) -> Generator[tuple[int, Row], None, None]:
+    """The (index, row) of every task as it is finished; closing the iterator kills what is still running.
 
-    count = min(jobs or joblib.cpu_count(), len(work))
-    tasks = (joblib.delayed(_examine)(i, c, k, seed, profile, threshold) for i, (c, k) in enumerate(work))
-    # Always worker processes: their single thread fixes the order of sums, and this process stays free of the
-    # simulations' libraries.  joblib would run a single job here, so one job is two workers with one task at a time.
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        parallel = joblib.Parallel(
-            n_jobs=max(2, count),
-            return_as="generator_unordered",
-            batch_size=1,
-            pre_dispatch="2 * n_jobs" if count > 1 else 1,
-        )
-    return parallel(tasks)
+    Always worker processes, of one thread each: that fixes the order of sums, and this process stays free of the
+    simulations' libraries.  No worker is handed a second task before its first is done, so nothing waits in a queue
+    that a closing would have to empty.
+    """
+    from joblib.externals.loky import cpu_count, get_reusable_executor  # here, so that claims are listed without it
+
+    count = min(jobs or cpu_count(), len(tasks))
+    executor = get_reusable_executor(count, initializer=_ignore_interrupts, env=ONE_THREAD)
+    waiting, running = iter(tasks), set[Future[tuple[int, Row]]]()
+    try:
+        while True:
+            running |= {executor.submit(_examine, *task) for task in islice(waiting, count - len(running))}
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+    finally:
+        if running:
+            # the executor's own thread breaks when it is shut down before it has taken up what was submitted
+            while not all(future.running() or future.done() for future in running):
+                time.sleep(1e-3)
+            executor.shutdown(kill_workers=True)
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C reaches the whole process group; the parent decides."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _examine(index: int, claim: Claim, case: Case, seed: int, profile: Profile, threshold: float) -> tuple[int, Row]:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     return index, examine(claim, case, seed, profile, threshold)
