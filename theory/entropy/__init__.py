@@ -6,6 +6,7 @@ from .derivative_bound import derivative_bound
 from .entropy_bracket import EntropyBracket, entropy_bracket
 from .equal_covariances import equal_covariance_gap
 from .gap_bounds import GapBounds, gap_bounds
+from .gap_estimate import GapEstimate
 from .mixture import GaussianMixture
 from .overlap import Overlap, overlap
 from .pair_gap import log_one_sided_gaps, log_pair_gaps, one_sided_gaps, pair_gap, pair_gaps
@@ -15,6 +16,7 @@ from .separation import separation, separation_gap_upper
 __all__ = [
     "EntropyBracket",
     "GapBounds",
+    "GapEstimate",
     "GaussianMixture",
     "Overlap",
     "approximate_entropy",

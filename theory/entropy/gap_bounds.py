@@ -59,7 +59,7 @@ class GapBounds:
         return float(getattr(self, self.greatest_lower))
 
 
-def gap_bounds(mixture: GaussianMixture) -> GapBounds:
+def gap_bounds(mixture: GaussianMixture, pairs: Overlap | None = None) -> GapBounds:
     r"""Every bound on the gap Δ, by name.
 
     ============================  ==========================================================================
@@ -73,14 +73,16 @@ def gap_bounds(mixture: GaussianMixture) -> GapBounds:
     zero                          0
     ============================  ==========================================================================
 
-    For K = 1 all are 0.  Source: A. Kolchinsky and B. Tracey, Entropy 19 (2017) 361, for chernoff_mixture and
-    kl_mixture; T. Furuya et al., arXiv:2202.13059, for separation_ratio; docs/entropy, theorems 3 to 7.
+    For K = 1 all are 0.  `pairs` may hand in the mixture's `overlap` where it is known already.
+
+    Source: A. Kolchinsky and B. Tracey, Entropy 19 (2017) 361, for chernoff_mixture and kl_mixture; T. Furuya et al.,
+    arXiv:2202.13059, for separation_ratio; docs/entropy, theorems 3 to 7.
 
     >>> bounds = gap_bounds(GaussianMixture([0.5, 0.5], [[0.0], [2.0]], [1.0, 1.0]))
     >>> bounds.least_upper, round(bounds.upper, 9), round(bounds.lower, 9), round(bounds.bhattacharyya, 9)
     ('pairwise', 0.35631636, 0.35631636, 0.420415017)
     """
-    pairs = overlap(mixture)
+    pairs = overlap(mixture) if pairs is None else pairs
     weights = mixture.weights
     root = np.sqrt(weights)
     affinity = np.exp(pairs.log_bhattacharyya)
