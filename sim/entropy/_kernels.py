@@ -115,3 +115,21 @@ def add_squares(rows, out):
     for i in range(rows.shape[0]):
         for t in range(out.size):
             out[t] += rows[i, t] ** 2
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def place(roots, centres, chosen, order, points):
+    """Turn each row z of `points`, (n, m), into x̄_p + R_p⁻ᵀ z for lower triangular R and its pair p.
+
+    Rows are taken in an order that keeps one R in the cache as long as it is needed.
+    """
+    m = points.shape[1]
+    for r in order:
+        row, root, centre = points[r], roots[chosen[r]], centres[chosen[r]]
+        for i in range(m - 1, -1, -1):
+            row[i] /= root[i, i]
+            x = row[i]
+            for h in range(i):
+                row[h] -= x * root[i, h]
+        for i in range(m):
+            row[i] += centre[i]

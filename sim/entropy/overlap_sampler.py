@@ -9,6 +9,7 @@ from scipy.linalg import solve_triangular
 from ...theory.entropy.chernoff_weight import log_chernoff_constants, position_indices
 from ...theory.entropy.mixture import GaussianMixture
 from ...theory.entropy.overlap import Overlap, overlap
+from . import _kernels
 from .components import Components
 from .label_sampler import density_cost
 from .overlap_at import OverlapAt, overlap_at
@@ -69,7 +70,7 @@ class OverlapSampler:
         shares = np.exp(self.log_weights - self.log_bound).cumsum()
         self.cumulative: Array = shares / shares[-1]
         self.centres, self.roots = self._gaussians()
-        self.cost = density_cost(mixture) + 300.0 + 30.0 * K + (0.0 if self.halves else 10.0 * len(self.first))
+        self.cost = density_cost(mixture) + 150.0 + 30.0 * K + (0.0 if self.halves else 10.0 * len(self.first))
 
     def draw(self, generator: np.random.Generator, rounds: int) -> Array:
         """Independent values, (rounds,)."""
@@ -84,14 +85,13 @@ class OverlapSampler:
     def points(self, generator: np.random.Generator, count: int) -> Array:
         """Draws from ρ, (m, count)."""
         chosen = np.searchsorted(self.cumulative, generator.random(count), side="right")
-        normals = generator.standard_normal((self.centres.shape[1], count))
-        if not self.components.matrices:
-            return np.ascontiguousarray((self.centres[chosen] + self.roots[chosen] * normals.T).T)
-        for pair in np.unique(chosen):
-            here = chosen == pair
-            moved = solve_triangular(self.roots[pair], normals[:, here], lower=True, trans=1)
-            normals[:, here] = moved + self.centres[pair][:, None]
-        return normals
+        points = generator.standard_normal((count, self.centres.shape[1]))
+        if self.components.matrices:
+            _kernels.place(self.roots, self.centres, chosen, chosen.argsort(), points)
+        else:
+            points *= self.roots[chosen]
+            points += self.centres[chosen]
+        return np.ascontiguousarray(points.T)
 
     def _value(self, at: OverlapAt) -> Array:
         """Y / B."""
