@@ -4,32 +4,37 @@ import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import count, islice
+from itertools import islice
 from typing import Literal, get_args
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ...theory import _check
-from ...theory.bounded_mean import ConfidenceSequence, empirical_bernstein
 from ...theory.entropy.approximate_entropy import approximate_entropy
 from ...theory.entropy.gap_bounds import gap_bounds
-from ...theory.entropy.gap_estimate import GapEstimate
+from ...theory.entropy.gap_estimate import GapEstimate, Interval
+from ...theory.entropy.gap_sequence import (
+    MOST,
+    PILOT,
+    Plan,
+    block_sizes,
+    gap_from_blocks,
+    gap_from_bounds,
+    plan_run,
+)
 from ...theory.entropy.mixture import UNIT, GaussianMixture
 from ...theory.entropy.overlap import overlap
-from ...theory.estimate import Estimate
 from ...theory.streams import stream
-from .label_sampler import LabelSampler
+from .label_sampler import LabelSampler, pairs_cost
 from .overlap_sampler import OverlapSampler
-from .pilot import Plan, pairs_cost, plan_for
 from .remainder_sampler import RemainderSampler
 from .same_gap import same_gap
 
-Interval = tuple[float, float]
 Sampler = LabelSampler | OverlapSampler | RemainderSampler
 Name = Literal["labels", "overlap", "remainder"]
 
-MOST = 10**8  # draws
+FEWEST = 16  # values of a pilot where they are dear beside the exact bounds
 
 
 def estimate_gap(
@@ -87,103 +92,54 @@ def estimate_gap(
     limit = _check.integer("most_draws", most_draws, 1)
     about = approximate_entropy(mixture)
     if mixture.components == 1:
-        return GapEstimate(_known((0.0, 0.0)), (0.0, 0.0), (0.0, 0.0), confidence, "none", about, width)
+        return gap_from_bounds((0.0, 0.0), about, width, confidence)
 
     small = same_gap(mixture)
     with threadpool_limits(limits=1, user_api="blas"):
-        chosen, bounds = _choose(small, width, confidence, sampler, seed)
+        chosen, bounds = _choose(small, width, confidence, sampler, seed, limit)
         if chosen is None:
-            return GapEstimate(_known(bounds), bounds, bounds, confidence, "none", about, width)
-        return _run(chosen, bounds, about, confidence, width, seed, workers, limit)
-
-
-def _known(bounds: Interval) -> Estimate:
-    """The middle of two bounds, with half their distance for an error."""
-    return Estimate(0.5 * (bounds[0] + bounds[1]), 0.5 * (bounds[1] - bounds[0]), 0, 0.0, "bounds alone")
+            return gap_from_bounds(bounds, about, width, confidence)
+        drawn, plan = chosen
+        with _blocks(drawn, block_sizes(plan.horizon, limit), seed, workers) as blocks:
+            return gap_from_blocks(plan, blocks, bounds, about, width, confidence)
 
 
 def _choose(
-    mixture: GaussianMixture, tolerance: float, confidence: float, name: Name | None, seed: int
-) -> tuple[Plan | None, Interval]:
+    mixture: GaussianMixture, tolerance: float, confidence: float, name: Name | None, seed: int, limit: int
+) -> tuple[tuple[Sampler, Plan] | None, Interval]:
     """What to draw, or None where the bounds are near enough, and the bounds on Δ as far as they are known."""
-    known = (0.0, math.log(mixture.components))
-    labels = None
+    known, found = (0.0, math.log(mixture.components)), []
     if name in (None, "labels"):
         # an exponent of about ½(m + 40) is off by 2u (1 + κ) times itself, h by no more than 1 + log K times that
-        amount = UNIT * (1 + float(mixture.conditions.max())) * (mixture.dimension + 40) * (1 + known[1])
-        labels = plan_for(LabelSampler(mixture), tolerance, amount, confidence, seed)
-        if name is not None or labels.cost < pairs_cost(mixture):
-            return labels, known
+        rounding = UNIT * (1 + float(mixture.conditions.max())) * (mixture.dimension + 40) * (1 + known[1])
+        found.append(_planned(LabelSampler(mixture), rounding, tolerance, confidence, seed, limit))
+        if name is not None or found[0][1].cost < pairs_cost(mixture):
+            return found[0], known
     pairs = overlap(mixture)
-    found = gap_bounds(mixture, pairs)
-    rounding = found.relative_rounding * found.upper
-    known = max(0.0, found.lower - rounding), min(known[1], found.upper + rounding)
+    bounds = gap_bounds(mixture, pairs)
+    rounding = bounds.relative_rounding * bounds.upper
+    known = max(0.0, bounds.lower - rounding), min(known[1], bounds.upper + rounding)
     if name is None and known[1] - known[0] <= 2 * tolerance:
         return None, known
-    plans = [] if labels is None else [labels]
     for kind in (OverlapSampler, RemainderSampler):
         if name in (None, kind.name):
             try:
-                plans.append(plan_for(kind(mixture, pairs), tolerance, rounding, confidence, seed))
+                found.append(_planned(kind(mixture, pairs), rounding, tolerance, confidence, seed, limit))
             except MemoryError:
                 if name is not None:
                     raise
-    return min(plans, key=lambda plan: plan.cost), known
+    return min(found, key=lambda each: each[1].cost), known
 
 
-def _run(
-    plan: Plan,
-    bounds: Interval,
-    about: float,
-    confidence: float,
-    tolerance: float,
-    seed: int,
-    threads: int,
-    limit: int,
-) -> GapEstimate:
-    """Draw block after block until the interval is narrow enough or the limit is reached."""
-    sampler = plan.sampler
-    # in units of the range: the squares of very small gaps would underflow
-    sequence = ConfidenceSequence(0.0, 1.0, confidence, horizon=min(plan.horizon, limit))
-    squares, bernstein = 0.0, (0.0, 1.0)
-    interval = bounds
-    with _blocks(sampler, _sizes(plan.horizon, limit), seed, threads) as blocks:
-        for look, (n, mean, moved) in enumerate(blocks, start=1):
-            before, seen = (sequence.mean, sequence.count) if sequence.count else (0.0, 0)
-            squares += moved + (mean - before) ** 2 * (seen * n / (seen + n))
-            sequence.update(n, mean, moved)
-            # all looks together may fail with probability 1 - confidence
-            spent = 1 - (1 - confidence) / (look * (look + 1))
-            now = empirical_bernstein(sequence.count, sequence.mean, squares, 0.0, 1.0, spent)
-            bernstein = max(bernstein[0], now[0]), min(bernstein[1], now[1])
-            interval = _of_gap(sequence.interval, plan, bounds)
-            if interval[1] - interval[0] <= 2 * tolerance or plan.settled(sequence.interval):
-                break
-    draws = sequence.count
-    error = sampler.upper * math.sqrt(squares / max(draws - 1, 1) / draws)
-    mean = sampler.offset + sampler.sign * sampler.upper * sequence.mean
-    gap = Estimate(mean, error, draws, float(draws), f"mean of the {sampler.name} sampler")
-    return GapEstimate(gap, interval, _of_gap(bernstein, plan, bounds), confidence, sampler.name, about, tolerance)
-
-
-def _of_gap(interval: Interval, plan: Plan, bounds: Interval) -> Interval:
-    """The interval of Δ that goes with one of the mean of the sampler's values over their upper bound."""
-    sampler = plan.sampler
-    ends = sorted(sampler.offset + sampler.sign * sampler.upper * end for end in interval)
-    low, high = max(bounds[0], ends[0] - plan.rounding), min(bounds[1], ends[1] + plan.rounding)
-    return min(low, bounds[1]), max(high, bounds[0])
-
-
-def _sizes(horizon: int, limit: int) -> Iterator[int]:
-    """How many values each block has: a 32nd of the horizon, then 16ths, then an eighth of what has been drawn."""
-    drawn = 0
-    for block in count():
-        size = max(32, -(-horizon // (16 if block else 32)), drawn // 8)
-        size = min(size, limit - drawn)
-        if size < 1:
-            return
-        drawn += size
-        yield size
+def _planned(
+    sampler: Sampler, rounding: float, tolerance: float, confidence: float, seed: int, limit: int
+) -> tuple[Sampler, Plan]:
+    """The sampler and its plan, from a few values drawn from a stream of their own."""
+    affordable = int(0.2 * pairs_cost(sampler.components.mixture) / sampler.cost)
+    rounds = min(PILOT, max(FEWEST, affordable))
+    seen = sampler.draw(stream(seed, "entropy", sampler.name, "pilot"), rounds) / (sampler.upper or 1.0)
+    numbers = (sampler.offset, sampler.sign, sampler.upper, sampler.cost, float(seen.var(ddof=1)))
+    return sampler, plan_run(sampler.name, *numbers, rounding, tolerance, confidence, limit)
 
 
 @contextmanager

@@ -60,3 +60,10 @@ def density_cost(mixture: GaussianMixture) -> float:
     m = mixture.dimension
     squares = 0.0 if mixture.kind in ("diagonal", "spherical") else (0.06 if m >= DENSE else 0.3) * m**2
     return mixture.components * (squares + m + 10.0)
+
+
+def pairs_cost(mixture: GaussianMixture) -> float:
+    """Roughly what the exact bounds of all pairs cost, in the same units."""
+    K, m = mixture.components, mixture.dimension
+    pairs = K * (K - 1) / 2
+    return 1e7 + pairs * (1e5 + 2e3 * m + (0.4 * m**3 if mixture.kind == "full" else 0.0))
