@@ -180,6 +180,43 @@ def test_prediction_of_one_layer_is_the_gaussian_predictive_density():
     assert_allclose(table[17], direct, rtol=1e-12)
 
 
+@pytest.mark.parametrize("apart", [0.01, 1.0, 4.0])
+def test_divergence_terms_average_to_the_divergence_of_two_gaussians(apart):
+    # under N(0, 1) and N(d, 1), log p̂ - log p* = d x - d²/2 and the divergence is d²/2
+    noise = np.random.default_rng(21).standard_normal((2, 100_000))
+    ratios = apart * np.stack([noise[0], noise[1] + apart]) - apart**2 / 2
+    terms = generalization._divergence_terms(ratios)
+    error = np.sqrt((terms.var(1) / 100_000).sum()) / 2
+    assert abs(terms.mean() - apart**2 / 2) < 4.5 * error  # fails for one seed in 150 000
+    assert terms.min() >= 0
+    # the mean of -r has the error d/√n, as large where the two are near as where they are far
+    assert error < min(1.0, 0.7 * apart) * apart / 100_000**0.5
+
+
+def test_divergence_terms_neither_overflow_nor_lose_small_ratios():
+    r = np.array([-1e4, -1e-5, 0.0, 1e-5, 1e4])
+    # ½ r² (1 - r/6 + O(r²)); e^r - 1 - r, 5e-11 here, is a difference of numbers with the rounding 1e-21
+    small = 5e-11 * (1 - r[[1, 3]] / 6)
+    assert_allclose(generalization._divergence_terms(r), [2 * (1e4 - 1), small[0], 0.0, small[1], 2.0], rtol=1e-9)
+
+
+def test_predicted_data_have_the_mean_and_spread_of_the_prediction():
+    rng = np.random.default_rng(22)
+    draws = [random_layers(NETWORK, rng) for _ in range(3)]
+    weights = tuple(np.stack(layer) for layer in zip(*draws, strict=True))
+    data = generalization._draw_predicted(NETWORK, weights, 60_000, rng)
+    assert [y.shape[1] for y in data.observations] == [1, 0, 2]
+    both = np.hstack(data.observations)
+    targets = [np.vstack(Truth(NETWORK, layers).targets) for layers in draws]
+    # y = T x + noise with one of three T: the moments of y, and of y with x
+    cross, second = both.T @ data.inputs / 60_000, both.T @ both / 60_000
+    wanted = np.mean([T @ T.T for T in targets], 0) + np.eye(3)
+    scale = np.sqrt(both.var(0))
+    slack = 4.5 * 3 / 60_000**0.5  # of products whose deviation is at most 3 times those of the factors; 21 comparisons
+    assert (abs(cross - np.mean(targets, 0)) < slack * scale[:, None]).all()
+    assert (abs(second - wanted) < slack * scale[:, None] * scale).all()
+
+
 def test_log_density_sums_over_all_observed_layers():
     rng = np.random.default_rng(10)
     layers = random_layers(NETWORK, rng)
