@@ -24,6 +24,9 @@ SCRIPTS = (
     "learning_speed",
     "estimators",
     "learning_table",
+    "entropy_bracket",
+    "entropy_width",
+    "entropy_speed",
 )
 PARALLEL = ("learning_multiplicity", "estimators")  # those that take --jobs
 TITLE = """# Measured

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from .words import JsonFile, WrongWords, check_file, complaints, write_json
+from .words import JsonFile, WrongWords, check_file, check_picture, complaints, write_json
 
 if TYPE_CHECKING:  # the commands import what they need, so that --help is quick
     from ..theory.learning import LearningCoefficient, LearningCurve
@@ -215,7 +215,7 @@ def _show(
     """Ask the theory function `name` and print, draw or write what it answers."""
     with complaints():
         check_file("json", json)
-        check_file("plot", plot)
+        check_picture(plot)
         from ..theory import learning
 
         exact: LearningCoefficient = getattr(learning, name)(**case, **extras._asdict())
@@ -253,8 +253,6 @@ def _draw(exact: "LearningCoefficient", curve: "LearningCurve", file: Path) -> N
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4), layout="constrained")
-    if file.suffix[1:].lower() not in figure.canvas.get_supported_filetypes():
-        raise WrongWords(f"--plot must end in .png, .pdf or .svg, got {file}")
     ax = figure.subplots()
     curve.draw(ax, label=str(exact).partition(" (")[0])
     ax.legend()

@@ -9,6 +9,7 @@ import typer
 
 from .. import __version__
 from .coefficient import families
+from .entropy import entropy_command
 from .words import JsonFile, WrongWords, check_file, complaints, write_json
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
     help="Theorems about neural networks beside simulations that test them.",
 )
 app.add_typer(families, name="coefficient")
+app.command("entropy")(entropy_command)
 
 Paper = Annotated[list[str] | None, typer.Option("--paper", help="Only this paper; may be given several times.")]
 

@@ -36,6 +36,16 @@ def write_json(file: Path, data: Mapping[str, Any]) -> None:
         file.write_text(text, encoding="utf-8")
 
 
+def check_picture(file: Path | None) -> None:
+    """Complain before a run about a picture that could not be drawn after it."""
+    if file is not None:
+        check_file("plot", file)
+        from matplotlib.figure import Figure
+
+        if file.suffix[1:].lower() not in Figure().canvas.get_supported_filetypes():
+            raise WrongWords(f"--plot must end in .png, .pdf or .svg, got {file}")
+
+
 def check_file(name: str, file: Path | None) -> None:
     """Complain before a run about a file that could not be written after it."""
     if file is not None and str(file) != "-":

@@ -2,10 +2,26 @@
 
 from collections.abc import Sequence
 
-from . import concept_bottleneck, deep_linear, observed_chain, partial_concept_bottleneck, reduced_rank
+from . import (
+    concept_bottleneck,
+    deep_linear,
+    entropy_approximation,
+    observed_chain,
+    pairwise_distances,
+    partial_concept_bottleneck,
+    reduced_rank,
+)
 from .claim import Claim
 
-MODULES = (reduced_rank, deep_linear, concept_bottleneck, partial_concept_bottleneck, observed_chain)
+MODULES = (
+    reduced_rank,
+    deep_linear,
+    concept_bottleneck,
+    partial_concept_bottleneck,
+    observed_chain,
+    entropy_approximation,
+    pairwise_distances,
+)
 PAPERS: dict[str, tuple[Claim, ...]] = {module.__name__.rpartition(".")[2]: module.CLAIMS for module in MODULES}
 TITLES = {module.__name__.rpartition(".")[2]: (module.__doc__ or "").partition("\n")[0] for module in MODULES}
 

@@ -133,3 +133,20 @@ def place(roots, centres, chosen, order, points):
                 row[h] -= x * root[i, h]
         for i in range(m):
             row[i] += centre[i]
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def solve(roots, pulls, out):
+    """(R_p R_pᵀ)⁻¹ b_p for lower triangular R, (P, m, m), and the rows b of `pulls`, (P, m)."""
+    m = pulls.shape[1]
+    for p in range(len(roots)):
+        root, row = roots[p], out[p]
+        for i in range(m):
+            total = pulls[p, i]
+            for h in range(i):
+                total -= root[i, h] * row[h]
+            row[i] = total / root[i, i]
+        for i in range(m - 1, -1, -1):
+            row[i] /= root[i, i]
+            for h in range(i):
+                row[h] -= row[i] * root[i, h]

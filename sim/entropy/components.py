@@ -14,7 +14,8 @@ Array = NDArray[np.float64]
 
 DENSE = 20  # from this dimension on a triangular matrix product beats the loops of _kernels
 ENTRIES = 1 << 15  # of an array of components times points: 256 kB, so that it stays in the second cache
-FEWEST = 64  # points at a time in a matrix product
+FEWEST = 512  # points at a time in a matrix product, but no more than fill
+BLOCK = 1 << 18  # entries of an array of coordinates times points
 
 
 class Components:
@@ -47,7 +48,9 @@ class Components:
             self.factors = np.ascontiguousarray(np.broadcast_to(scales, (K, m)))
             self.inverses = 1 / self.factors
         self.heights: Array = np.log(mixture.weights) - 0.5 * m * math.log(2 * math.pi) - 0.5 * mixture.log_determinants
-        self.chunk = max(FEWEST, ENTRIES // max(K, m if self.by_products else 1))
+        self.chunk = max(64, ENTRIES // K)
+        if self.by_products:
+            self.chunk = max(64, min(max(FEWEST, self.chunk), BLOCK // m))
 
     @property
     def by_products(self) -> bool:
@@ -67,9 +70,11 @@ class Components:
             _kernels.diagonal_squares(self.inverses, means, points, out)
         return self._logs(out)
 
-    def logs_around(self, component: int, directions: Array) -> Array:
-        """log π_j N_j(μ_k ± w), (2, K, n), for one k and n directions w, sharing the work of the two signs."""
-        offsets = self.offsets(component)
+    def logs_around(self, offsets: Array, directions: Array) -> Array:
+        """log π_j N_j(μ_k ± w), (2, K, n), for n directions w, sharing the work of the two signs.
+
+        `offsets` are those of k.
+        """
         out = np.empty((2, len(offsets), directions.shape[1]))
         if self.by_products:
             for j, (offset, inverse) in enumerate(zip(offsets, self.inverses, strict=True)):

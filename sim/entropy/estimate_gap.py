@@ -17,6 +17,7 @@ from ...theory.entropy.gap_estimate import GapEstimate, Interval
 from ...theory.entropy.gap_sequence import (
     MOST,
     PILOT,
+    OnLook,
     Plan,
     block_sizes,
     gap_from_blocks,
@@ -24,10 +25,11 @@ from ...theory.entropy.gap_sequence import (
     plan_run,
 )
 from ...theory.entropy.mixture import UNIT, GaussianMixture
-from ...theory.entropy.overlap import overlap
+from ...theory.entropy.overlap import Overlap, overlap
 from ...theory.streams import stream
-from .label_sampler import LabelSampler, pairs_cost
-from .overlap_sampler import OverlapSampler
+from .cost import gaussians_cost, pairs_cost
+from .label_sampler import LabelSampler
+from .overlap_sampler import OverlapSampler, check_memory
 from .remainder_sampler import RemainderSampler
 from .same_gap import same_gap
 
@@ -46,6 +48,8 @@ def estimate_gap(
     seed: int = 0,
     threads: int = 1,
     most_draws: int = MOST,
+    pairs: Overlap | None = None,
+    on_look: OnLook | None = None,
 ) -> GapEstimate:
     r"""Δ = H̃ - H within `tolerance`, in nats, and with it H itself (`GapEstimate.entropy`, `.entropy_interval`).
 
@@ -70,6 +74,10 @@ def estimate_gap(
         How many blocks are drawn side by side.
     most_draws : int
         Where to stop in any case; `GapEstimate.reached` tells.
+    pairs : Overlap, optional
+        The mixture's `overlap` where it is known already.
+    on_look : callable, optional
+        Called with the number of draws and the interval of Δ so far after each block.
 
     The intervals are valid for the finite number of draws, up to floating-point errors, by a first-order bound of
     which they are widened.  Time per draw grows like K m² (labels: K² m²) for full covariances, the bounds and pairs
@@ -96,26 +104,53 @@ def estimate_gap(
 
     small = same_gap(mixture)
     with threadpool_limits(limits=1, user_api="blas"):
-        chosen, bounds = _choose(small, width, confidence, sampler, seed, limit)
+        chosen, bounds = _choose(small, width, confidence, sampler, seed, limit, pairs)
         if chosen is None:
             return gap_from_bounds(bounds, about, width, confidence)
         drawn, plan = chosen
         with _blocks(drawn, block_sizes(plan.horizon, limit), seed, workers) as blocks:
-            return gap_from_blocks(plan, blocks, bounds, about, width, confidence)
+            return gap_from_blocks(plan, blocks, bounds, about, width, confidence, on_look)
 
 
 def _choose(
-    mixture: GaussianMixture, tolerance: float, confidence: float, name: Name | None, seed: int, limit: int
+    mixture: GaussianMixture,
+    tolerance: float,
+    confidence: float,
+    name: Name | None,
+    seed: int,
+    limit: int,
+    pairs: Overlap | None,
 ) -> tuple[tuple[Sampler, Plan] | None, Interval]:
-    """What to draw, or None where the bounds are near enough, and the bounds on Δ as far as they are known."""
+    """What to draw, or None where bounds are near enough, and the bounds on Δ as far as they are known.
+
+    What tells more costs more to prepare: nothing, the pairs' Gaussians, their exact gaps.  Each next step is only
+    taken if it costs less than the best run known so far.
+    """
+    numbers = tolerance, confidence, seed, limit
+    # an exponent of about ½(m + 40) is off by 2u (1 + κ) times itself, h by no more than 1 + log K times that
+    relative = UNIT * (1 + float(mixture.conditions.max())) * (mixture.dimension + 40)
     known, found = (0.0, math.log(mixture.components)), []
     if name in (None, "labels"):
-        # an exponent of about ½(m + 40) is off by 2u (1 + κ) times itself, h by no more than 1 + log K times that
-        rounding = UNIT * (1 + float(mixture.conditions.max())) * (mixture.dimension + 40) * (1 + known[1])
-        found.append(_planned(LabelSampler(mixture), rounding, tolerance, confidence, seed, limit))
-        if name is not None or found[0][1].cost < pairs_cost(mixture):
+        found.append(_planned(LabelSampler(mixture), relative * (1 + known[1]), *numbers))
+        if name is not None or (pairs is None and found[0][1].cost < gaussians_cost(mixture)):
             return found[0], known
-    pairs = overlap(mixture)
+    if name is not None:
+        check_memory(mixture)
+    elif pairs is None:
+        try:
+            sampler = OverlapSampler(mixture)
+        except MemoryError:
+            return found[0], known
+        rounding = 8 * relative * sampler.upper
+        known = 0.0, min(known[1], sampler.upper + rounding)
+        if known[1] <= 2 * tolerance:
+            return None, known
+        found.append(_planned(sampler, rounding, *numbers))
+        best = min(found, key=_cost)
+        if _cost(best) < pairs_cost(mixture):
+            return best, known
+
+    pairs = overlap(mixture) if pairs is None else pairs
     bounds = gap_bounds(mixture, pairs)
     rounding = bounds.relative_rounding * bounds.upper
     known = max(0.0, bounds.lower - rounding), min(known[1], bounds.upper + rounding)
@@ -124,11 +159,14 @@ def _choose(
     for kind in (OverlapSampler, RemainderSampler):
         if name in (None, kind.name):
             try:
-                found.append(_planned(kind(mixture, pairs), rounding, tolerance, confidence, seed, limit))
-            except MemoryError:
-                if name is not None:
-                    raise
-    return min(found, key=lambda each: each[1].cost), known
+                found.append(_planned(kind(mixture, pairs), rounding, *numbers))
+            except MemoryError:  # where the pairs were handed in
+                break
+    return min(found, key=_cost), known
+
+
+def _cost(planned: tuple[Sampler, Plan]) -> float:
+    return planned[1].cost
 
 
 def _planned(

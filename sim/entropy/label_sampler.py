@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...theory.entropy.mixture import GaussianMixture
-from .components import DENSE, Components
+from .components import Components
+from .cost import density_cost
 from .overlap_at import overlap_at
 
 Array = NDArray[np.float64]
@@ -45,25 +46,11 @@ class LabelSampler:
         mixture = self.components.mixture
         K, m = mixture.components, mixture.dimension
         out = np.zeros(rounds)
-        for start in range(0, rounds, self.components.chunk):
-            part = out[start : start + self.components.chunk]
-            for k in range(K):
+        for k in range(K):
+            offsets = self.components.offsets(k)
+            for start in range(0, rounds, self.components.chunk):
+                part = out[start : start + self.components.chunk]
                 normals = generator.standard_normal((m, len(part)))
-                logs = self.components.logs_around(k, self.components.directions(k, normals))
-                for side in logs:
+                for side in self.components.logs_around(offsets, self.components.directions(k, normals)):
                     part += 0.5 * mixture.weights[k] * overlap_at(side).label_entropy
         return np.clip(out, self.lower, self.upper)  # log K may be passed by a rounding
-
-
-def density_cost(mixture: GaussianMixture) -> float:
-    """Roughly how many nanoseconds all components' densities at a point take."""
-    m = mixture.dimension
-    squares = 0.0 if mixture.kind in ("diagonal", "spherical") else (0.06 if m >= DENSE else 0.3) * m**2
-    return mixture.components * (squares + m + 10.0)
-
-
-def pairs_cost(mixture: GaussianMixture) -> float:
-    """Roughly what the exact bounds of all pairs cost, in the same units."""
-    K, m = mixture.components, mixture.dimension
-    pairs = K * (K - 1) / 2
-    return 1e7 + pairs * (1e5 + 2e3 * m + (0.4 * m**3 if mixture.kind == "full" else 0.0))

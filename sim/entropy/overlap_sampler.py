@@ -4,14 +4,13 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
 from ...theory.entropy.chernoff_weight import log_chernoff_constants, position_indices
 from ...theory.entropy.mixture import GaussianMixture
-from ...theory.entropy.overlap import Overlap, overlap
+from ...theory.entropy.overlap import Overlap
 from . import _kernels
-from .components import Components
-from .label_sampler import density_cost
+from .components import ENTRIES, Components
+from .cost import density_cost
 from .overlap_at import OverlapAt, overlap_at
 
 Array = NDArray[np.float64]
@@ -26,8 +25,8 @@ class OverlapSampler:
 
     .. math:: \rho = \frac1B \sum_{k<j} c_s\, (\pi_k N_k)^{1-s} (\pi_j N_j)^s, \qquad 0 \le Y \le B
 
-    a mixture of Gaussians, s = s_kj.  Every s is ½, where B is the bhattacharyya bound, unless the best s of each pair
-    make B smaller by a tenth.
+    a mixture of Gaussians, s = s_kj.  Every s is ½, where B is the bhattacharyya bound, unless `pairs` hands in the
+    mixture's `overlap` and the best s of each pair make B smaller by a tenth.
 
     Attributes
     ----------
@@ -48,28 +47,22 @@ class OverlapSampler:
     lower = 0.0
 
     def __init__(self, mixture: GaussianMixture, pairs: Overlap | None = None) -> None:
-        K, m = mixture.components, mixture.dimension
-        size = K * (K - 1) // 2 * (m * m if mixture.kind in ("full", "tied") else m) * 8
-        if size > MEMORY:
-            raise MemoryError(
-                f"the pairs of {mixture!r} would take {size / 2**30:.1f} GiB, more than {MEMORY / 2**30:g}"
-            )
-        pairs = overlap(mixture) if pairs is None else pairs
+        check_memory(mixture)
+        K = mixture.components
         self.components = Components(mixture)
         self.first, self.second = np.triu_indices(K, 1)
-        logs = pairs.log_weights[self.first, self.second]
-        priors = np.log(mixture.weights)
-        halves = LOG_HALF + 0.5 * (priors[self.first] + priors[self.second])
-        halves += pairs.log_bhattacharyya[self.first, self.second]
-        self.halves = bool(np.logaddexp.reduce(logs) > np.logaddexp.reduce(halves) + math.log(GAIN))
-        self.positions: Array = np.full((K, K), 0.5) if self.halves else pairs.positions
-        self.log_weights: Array = halves if self.halves else logs
-        self.log_bound = float(np.logaddexp.reduce(self.log_weights))
-        self.upper = math.exp(self.log_bound)
+        self.halves, self.positions = True, np.full((K, K), 0.5)
+        if pairs is not None:
+            halves = _log_halves(mixture.weights, pairs.log_bhattacharyya)[self.first, self.second]
+            best = pairs.log_weights[self.first, self.second]
+            self.halves = bool(np.logaddexp.reduce(best) > np.logaddexp.reduce(halves) + math.log(GAIN))
+            self.positions = self.positions if self.halves else pairs.positions
         self.constants: Array = log_chernoff_constants()[position_indices(self.positions)]
-        shares = np.exp(self.log_weights - self.log_bound).cumsum()
+        self.centres, self.roots, log_weights = self._gaussians()
+        log_bound = float(np.logaddexp.reduce(log_weights))
+        self.upper = math.exp(log_bound)
+        shares = np.exp(log_weights - log_bound).cumsum()
         self.cumulative: Array = shares / shares[-1]
-        self.centres, self.roots = self._gaussians()
         self.cost = density_cost(mixture) + 150.0 + 30.0 * K + (0.0 if self.halves else 10.0 * len(self.first))
 
     def draw(self, generator: np.random.Generator, rounds: int) -> Array:
@@ -111,20 +104,48 @@ class OverlapSampler:
             out += np.exp(exponents).sum(0)
         return out
 
-    def _gaussians(self) -> tuple[Array, Array]:
-        """Centres (P, m) of N_k^{1-s} N_j^s and, (P, m, m), lower R with precision R Rᵀ, or (P, m) deviations."""
-        means, inverses = self.components.mixture.means, self.components.inverses
-        shift = means[self.second] - means[self.first]
+    def _gaussians(self) -> tuple[Array, Array, Array]:
+        """Of every pair's N_k^{1-s} N_j^s: the centre (P, m); lower R with precision R Rᵀ, (P, m, m), or the deviations
+        (P, m); and the logarithm of its weight in Bρ, (P,)."""
+        mixture, inverses = self.components.mixture, self.components.inverses
+        shift = mixture.means[self.second] - mixture.means[self.first]
         s = self.positions[self.first, self.second]
-        if not self.components.matrices:
-            left, right = (1 - s)[:, None] * inverses[self.first] ** 2, s[:, None] * inverses[self.second] ** 2
-            return means[self.first] + shift * right / (left + right), 1 / np.sqrt(left + right)
-        m = means.shape[1]
-        centres, roots = np.empty((len(s), m)), np.empty((len(s), m, m))
-        precisions = inverses.transpose(0, 2, 1) @ inverses
-        for p, (k, j) in enumerate(zip(self.first, self.second, strict=True)):
-            root = np.linalg.cholesky((1 - s[p]) * precisions[k] + s[p] * precisions[j])
-            pulled = solve_triangular(root, s[p] * (precisions[j] @ shift[p]), lower=True)
-            centres[p] = means[k] + solve_triangular(root, pulled, lower=True, trans=1)
-            roots[p] = root
-        return centres, roots
+        r = 1 - s
+        if self.components.matrices:
+            precisions = inverses.transpose(0, 2, 1) @ inverses
+            pulls = s[:, None] * np.einsum("pij,pj->pi", precisions[self.second], shift)
+            roots, moves = np.empty((len(s), *precisions.shape[1:])), np.empty_like(shift)
+            step = max(1, ENTRIES // mixture.dimension**2)
+            for start in range(0, len(s), step):
+                part = slice(start, start + step)
+                left, right = precisions[self.first[part]], precisions[self.second[part]]
+                roots[part] = np.linalg.cholesky(r[part, None, None] * left + s[part, None, None] * right)
+            _kernels.solve(roots, pulls, moves)
+            logs = 2 * np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(1)
+            whitened = np.einsum("pij,pj->pi", inverses[self.first], shift)
+            pulled = np.einsum("pij,pj->pi", inverses[self.first], moves)
+        else:
+            left, right = r[:, None] * inverses[self.first] ** 2, s[:, None] * inverses[self.second] ** 2
+            roots, moves = 1 / np.sqrt(left + right), shift * right / (left + right)
+            logs = np.log(left + right).sum(1)
+            whitened, pulled = inverses[self.first] * shift, inverses[self.first] * moves
+        # ∫ N_k^{1-s} N_j^s: x̄ - μ_k = s V Σ_j⁻¹ (μ_j - μ_k), and the exponent is -½ (1-s) (μ_j - μ_k)ᵀ Σ_k⁻¹ (x̄ - μ_k)
+        logs = -0.5 * logs - 0.5 * r * np.einsum("pi,pi->p", whitened, pulled)
+        priors = np.log(mixture.weights) - 0.5 * mixture.log_determinants
+        logs += self.constants[self.first, self.second] + r * priors[self.first] + s * priors[self.second]
+        return mixture.means[self.first] + moves, roots, logs
+
+
+def check_memory(mixture: GaussianMixture) -> None:
+    """Raise MemoryError where the factors of all pairs would take more than 1 GiB."""
+    K, m = mixture.components, mixture.dimension
+    size = K * (K - 1) // 2 * (m * m if mixture.kind in ("full", "tied") else m) * 8
+    if size > MEMORY:
+        raise MemoryError(f"the pairs of {mixture!r} would take {size / 2**30:.1f} GiB, more than {MEMORY / 2**30:g}")
+
+
+def _log_halves(weights: Array, log_bhattacharyya: Array) -> Array:
+    """The logarithms of the weights for s = 1/2, (K, K)."""
+    priors = 0.5 * np.log(weights)
+    out: Array = LOG_HALF + priors[:, None] + priors + log_bhattacharyya
+    return out

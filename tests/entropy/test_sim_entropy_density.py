@@ -59,7 +59,7 @@ def test_mirror_images_have_the_densities_of_their_points(kind, dimension):
     normals = np.random.default_rng(3).standard_normal((dimension, 90))
     directions = components.directions(1, normals.copy())
     centre = components.mixture.means[1][:, None]
-    ahead, behind = components.logs_around(1, directions)
+    ahead, behind = components.logs_around(components.offsets(1), directions)
     rounding = 1e-13 * dimension**2
     assert_allclose(ahead, components.logs(centre + directions), atol=rounding)
     assert_allclose(behind, components.logs(centre - directions), atol=rounding)

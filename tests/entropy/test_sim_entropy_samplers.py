@@ -11,7 +11,7 @@ from scipy.stats import norm
 from lemmata.sim.entropy import LabelSampler, OverlapSampler, RemainderSampler
 from lemmata.sim.entropy.components import DENSE
 from lemmata.sim.entropy.overlap_at import overlap_at
-from lemmata.theory.entropy import GaussianMixture, equal_covariance_gap, gap_bounds, pair_gap
+from lemmata.theory.entropy import GaussianMixture, equal_covariance_gap, gap_bounds, overlap, pair_gap
 from lemmata.theory.entropy.chernoff_weight import POSITIONS, log_chernoff_constants
 
 TABLE = tomllib.loads((Path(__file__).parents[1] / "reference" / "entropy.toml").read_text())
@@ -94,6 +94,23 @@ def test_one_value_of_the_label_sampler_is_a_round_of_mirror_images():
     assert value == pytest.approx(direct, rel=1e-13)
 
 
+@pytest.mark.parametrize("kind", ["full", "tied", "diagonal", "spherical"])
+@pytest.mark.parametrize("dimension", [1, DENSE + 2])
+def test_the_pairs_gaussians_alone_know_the_bhattacharyya_bound(kind, dimension):
+    rng = np.random.default_rng(10)
+    root = np.eye(dimension) + 0.2 * rng.standard_normal((3, dimension, dimension))
+    covs = root @ root.transpose(0, 2, 1)
+    shapes = {
+        "full": covs,
+        "tied": covs[0],
+        "diagonal": np.diagonal(covs, axis1=1, axis2=2),
+        "spherical": covs[:, 0, 0],
+    }
+    mixture = GaussianMixture([0.2, 0.3, 0.5], rng.standard_normal((3, dimension)), shapes[kind], kind=kind)
+    # two routes: products of precisions here, the eigenvalues of a pair there
+    assert OverlapSampler(mixture).upper == pytest.approx(gap_bounds(mixture).bhattacharyya, rel=3e-12)
+
+
 @pytest.mark.parametrize("distance", [8.0, 20.0, 60.0])
 def test_rare_overlap_is_seen_without_bias(distance):
     mixture = GaussianMixture([0.4, 0.6], [[0.0, 0.0], [distance, 0.0]], [1.0, 1.0])
@@ -106,7 +123,7 @@ def test_rare_overlap_is_seen_without_bias(distance):
 
 def test_very_unequal_scales_take_another_geometric_mean_and_stay_without_bias():
     mixture = GaussianMixture([0.5, 0.5], [[0.0], [20.0]], [1.0, 0.01])
-    sampler = OverlapSampler(mixture)
+    sampler = OverlapSampler(mixture, overlap(mixture))
     assert not sampler.halves
     assert sampler.upper < 1e-25 * gap_bounds(mixture).bhattacharyya
     mean, error = gap_and_error(sampler, 20_000, seed=5)
@@ -128,7 +145,7 @@ def test_draws_from_the_pairs_density_follow_it(halves):
     deviations = np.array([1.0, 0.8, 1.2] if halves else [0.2, 1.0, 0.1])
     means = np.array([[-1.0], [0.5], [3.0]])
     mixture = GaussianMixture(weights, means, deviations**2)
-    sampler = OverlapSampler(mixture)
+    sampler = OverlapSampler(mixture, overlap(mixture))
     assert sampler.halves == halves
 
     def density(x):

@@ -12,6 +12,7 @@ from .pair_spectrum import PairSpectra
 Array = NDArray[np.float64]
 
 POSITIONS = np.linspace(0.05, 0.95, 37)  # s in steps of 1/40; the middle one is 1/2
+SMALL = 1 << 14  # entries of ℓ up to which all positions are taken at once
 MARGIN = 1e-12  # relative, above the error of the maximisation
 
 
@@ -49,7 +50,10 @@ def best_positions(spectra: PairSpectra, log_odds: Array) -> tuple[Array, Array]
 
     `log_odds` holds log(π_j/π_k), (P,).
     """
-    constants = log_chernoff_constants()
-    logs = np.stack([c + s * log_odds + spectra.log_affinity(s) for s, c in zip(POSITIONS, constants, strict=True)])
+    if spectra.ratios.size <= SMALL:
+        affinities = spectra.log_affinity(POSITIONS[:, None])
+    else:
+        affinities = np.stack([spectra.log_affinity(s) for s in POSITIONS])
+    logs = log_chernoff_constants()[:, None] + POSITIONS[:, None] * log_odds + affinities
     best = logs.argmin(0)
     return POSITIONS[best], np.take_along_axis(logs, best[None], 0)[0]

@@ -7,6 +7,7 @@ import numpy as np
 from .approximate_entropy import approximate_entropy, approximate_entropy_rounding
 from .gap_bounds import GapBounds, gap_bounds
 from .mixture import GaussianMixture
+from .overlap import Overlap
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class EntropyBracket:
         return f"{self.lower:.10f} <= H <= {self.upper:.10f} nats ({names}), H̃ = {self.approximation:.10f}"
 
 
-def entropy_bracket(mixture: GaussianMixture) -> EntropyBracket:
+def entropy_bracket(mixture: GaussianMixture, pairs: Overlap | None = None) -> EntropyBracket:
     r"""The bracket :math:`[\tilde H - \min \overline\Delta,\; \tilde H - \max \underline\Delta]` that contains H.
 
     Both ends are rounded outward by a first-order bound on the floating-point error: that of H̃
@@ -57,13 +58,14 @@ def entropy_bracket(mixture: GaussianMixture) -> EntropyBracket:
     1e-13 for well-conditioned covariances, growing with m times their condition number.  With two components the
     bracket is as narrow as that error; with one it is H itself.
 
-    Time and memory grow like K² m³ and K² for full covariances.  Source: docs/entropy, theorem 8.
+    Time and memory grow like K² m³ and K² for full covariances; `pairs` may hand in the mixture's `overlap` where it is
+    known already.  Source: docs/entropy, theorem 8.
 
     >>> bracket = entropy_bracket(GaussianMixture([0.2, 0.3, 0.5], [[-2.0], [0.0], [5.0]], [1.0, 0.25, 4.0]))
     >>> round(bracket.lower, 6), round(bracket.upper, 6), bracket.lower_from, bracket.upper_from
     (2.410818, 2.447466, 'pairwise', 'one_pair')
     """
-    bounds = gap_bounds(mixture)
+    bounds = gap_bounds(mixture, pairs)
     about = approximate_entropy(mixture)
     fixed, relative = approximate_entropy_rounding(mixture), bounds.relative_rounding
     below, above = fixed + relative * bounds.upper, fixed + relative * bounds.lower

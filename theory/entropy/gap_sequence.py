@@ -5,12 +5,14 @@ moments here are in units of B, since the squares of very small gaps would under
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ..bounded_mean import ConfidenceSequence, empirical_bernstein
 from ..estimate import Estimate
 from .gap_estimate import GapEstimate, Interval
+
+OnLook = Callable[[int, Interval], object]  # called with the number of draws and the interval of the gap so far
 
 PILOT = 128  # values that tell a sampler's variance
 SPREAD = 1.2  # more than the least number of values, for the first block knows no variance
@@ -97,6 +99,7 @@ def gap_from_blocks(
     approximation: float,
     tolerance: float,
     confidence: float,
+    on_look: OnLook | None = None,
 ) -> GapEstimate:
     """Take blocks until the interval is narrow enough or there are no more.
 
@@ -114,6 +117,8 @@ def gap_from_blocks(
         now = empirical_bernstein(sequence.count, sequence.mean, squares, 0.0, 1.0, spent)
         bernstein = max(bernstein[0], now[0]), min(bernstein[1], now[1])
         interval = plan.of_gap(sequence.interval, bounds)
+        if on_look is not None:
+            on_look(sequence.count, interval)
         if interval[1] - interval[0] <= 2 * tolerance or plan.settled(sequence.interval):
             break
     draws = sequence.count
