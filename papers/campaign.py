@@ -2,11 +2,12 @@
 
 import signal
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing import resource_tracker
 from typing import Any
 
 from .claim import Case, Claim
@@ -128,22 +129,43 @@ def _in_processes(tasks: Sequence[Task], jobs: int | None) -> Generator[tuple[in
     from joblib.externals.loky import cpu_count, get_reusable_executor  # here, so that claims are listed without it
 
     count = min(jobs or cpu_count(), len(tasks))
-    executor = get_reusable_executor(count, initializer=_ignore_interrupts, env=ONE_THREAD)
+    with _uninterrupted():
+        executor = get_reusable_executor(count, initializer=_ignore_interrupts, env=ONE_THREAD)
     waiting, running = iter(tasks), set[Future[tuple[int, Row]]]()
+    finished = False
     try:
         while True:
-            running |= {executor.submit(_examine, *task) for task in islice(waiting, count - len(running))}
+            with _uninterrupted():
+                running |= {executor.submit(_examine, *task) for task in islice(waiting, count - len(running))}
             if not running:
+                finished = True
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 yield future.result()
     finally:
-        if running:
+        if not finished:
             # the executor's own thread breaks when it is shut down before it has taken up what was submitted
             while not all(future.running() or future.done() for future in running):
                 time.sleep(1e-3)
             executor.shutdown(kill_workers=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until the block is left: within it a task could be submitted that nobody knows of.
+
+    Processes started within it never see Ctrl-C, as they inherit the mask.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # not on Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # before, as some versions of Python unblock the signal when they start it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ignore_interrupts() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -182,7 +183,11 @@ def test_a_paper_is_a_script_with_the_same_manners():
 def test_ctrl_c_prints_what_was_finished():
     command = [sys.executable, "-m", "lemmata", "validate", "--profile", "full"]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    time.sleep(8.0)  # somewhere within the run: a full profile takes minutes
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
+    waited = time.monotonic()
+    while children.exists() and len(children.read_text().split()) < 2 and time.monotonic() < waited + 60:
+        time.sleep(0.05)  # until there are workers
+    time.sleep(1.0 if children.exists() else 8.0)  # within the run: a full profile takes minutes
     os.killpg(run.pid, signal.SIGINT)
     out, err = run.communicate(timeout=60)
     assert run.returncode == 130
