@@ -23,6 +23,7 @@ def loaded_after(statement: str) -> set[str]:
         "import lemmata.theory.learning",
         "import lemmata.theory.entropy",
         "import lemmata.theory.minimax",
+        "import lemmata.theory.resilience",
         "import lemmata.cli",
         "import lemmata.papers.registry",
         "import lemmata.papers.campaign, lemmata.papers.report, lemmata.papers.script",
