@@ -27,6 +27,8 @@ SCRIPTS = (
     "entropy_bracket",
     "entropy_width",
     "entropy_speed",
+    "resilience_speed",
+    "minimax_speed",
 )
 PARALLEL = ("learning_multiplicity", "estimators")  # those that take --jobs
 TITLE = """# Measured

@@ -39,5 +39,6 @@ def test_the_command_line_starts_without_numerical_libraries():
 
 def test_the_simulation_never_imports_torch_and_the_twin_never_imports_numba():
     assert "torch" not in loaded_after("import lemmata.sim.learning.energy")
-    assert "torch" not in loaded_after("import lemmata.sim.entropy")
+    for subject in ("entropy", "minimax", "resilience"):
+        assert "torch" not in loaded_after(f"import lemmata.sim.{subject}")
     assert "numba" not in loaded_after("import lemmata.accel.learning.energy")

@@ -1,0 +1,156 @@
+"""How many steps of LSTM and GRU runs per CPU second do Numba and torch make, and how near is that to the machine?
+
+    python bench/resilience_speed.py [--batch 64 256] [--repeats 7] [--seconds 0.2] [--seed 0] [--json FILE]
+
+Both compute the outputs of the same batch from rest, torch under no_grad; arrays in, arrays out.  What one core could
+do at most is measured in the same turns: a product of two large matrices, and the kernels' gates alone.
+"""
+
+import answer
+
+# isort: split
+from argparse import Namespace
+from collections.abc import Callable
+from functools import partial
+from itertools import product
+from statistics import median
+from time import process_time
+from typing import Any
+
+import numpy as np
+import torch
+from numba import njit
+
+from lemmata.sim.resilience import _kernels, outputs
+from lemmata.sim.resilience.packed import TANGENT, WIDE, Block
+from lemmata.theory.resilience import cells_from_torch
+
+UNITS = (4, 16, 64, 256)
+INPUTS = 2
+ASKED = {
+    ("LSTM", "float64"): (11.0, 7.0, 4.5, 1.9),
+    ("LSTM", "float32"): (7.0, 1.8, 1.5, 0.95),
+}  # times torch
+AGREED = {"float64": 1e-14, "float32": 6e-7}  # float32: 2e-7 a step, times three for those before it
+PRODUCT = 1500  # rows of the square matrices whose product is the machine's rate
+WORK = 6e7  # steps times units times columns of a call, about
+
+COLUMNS = {
+    "layer": "",
+    "precision": "",
+    "units": "d",
+    "runs": "d",
+    "steps": "d",
+    "torch Msteps/s": ".3f",
+    "Numba Msteps/s": ".3f",
+    "× torch": ".2f",
+    "asked": "g",
+    "met": "",
+    "difference": ".1e",
+    "product GFLOP/s": ".1f",
+    "of a large product %": ".0f",
+    "product alone: × torch": ".1f",
+    "product and gates: × torch": ".1f",
+}
+
+
+@njit
+def gates(block: Block, lstm: bool, z: Any, state: Any, scale: Any, times: int) -> None:
+    """One unit's gates for a block of runs, again and again; their arguments stay in the cache."""
+    for _ in range(times):
+        if lstm:
+            _kernels.lstm_unit(block, z, state, 0, z.size // 4, scale)
+        else:
+            _kernels.gru_unit(block, z, state, 0, z.size // 4)
+
+
+def gate_seconds(kind: str, dtype: np.dtype[Any], times: int = 20_000) -> float:
+    """CPU seconds of the gates of one unit of one run."""
+    # the GRU's sum grows with every call, and σ and tanh take the same time everywhere
+    lanes = 128
+    z, state = np.full(4 * lanes, 0.01, dtype), np.zeros(2 * lanes, dtype)
+    call = partial(gates, WIDE, kind == "LSTM", z, state, dtype.type(TANGENT))
+    call(1)
+    return answer.timed(lambda: call(times))[1] / (times * lanes)
+
+
+def product_rate(dtype: np.dtype[Any]) -> float:
+    """Floating-point operations a CPU second of a matrix product."""
+    a = np.random.default_rng(0).standard_normal((PRODUCT, PRODUCT)).astype(dtype)
+    return 2.0 * PRODUCT**3 / answer.timed(lambda: a @ a)[1]
+
+
+def per_call(work: Callable[[], Any], seconds: float) -> float:
+    """CPU seconds a call over calls that fill `seconds`."""
+    start, calls = process_time(), 0
+    while (spent := process_time() - start) < seconds:
+        work()
+        calls += 1
+    return spent / calls
+
+
+def row(kind: str, precision: str, n: int, batch: int, asked: Namespace) -> dict[str, object]:
+    """One layer: medians over the repeats, in which all take turns."""
+    dtype = np.dtype(precision)
+    steps = int(min(200, max(10, WORK // (batch * n * (n + INPUTS)))))
+    torch.manual_seed(asked.seed)
+    module = getattr(torch.nn, kind)(INPUTS, n, batch_first=True).to(getattr(torch, precision))
+    inputs = torch.empty(batch, steps, INPUTS, dtype=getattr(torch, precision)).uniform_(-1, 1)
+    cell, array = cells_from_torch(module), inputs.numpy()
+
+    def rival() -> Any:
+        with torch.no_grad():
+            return module(inputs)[0]
+
+    def ours() -> Any:
+        return outputs(cell, None, array, precision)
+
+    difference = float(np.abs(ours() - rival().numpy()).max())
+    if difference > AGREED[precision]:
+        raise SystemExit(f"{kind} in {precision} with {n} units differs from torch by {difference:.1e}")
+    times: dict[str, list[float]] = {"torch": [], "ours": [], "product": [], "gates": []}
+    for _ in range(asked.repeats):
+        times["torch"].append(per_call(rival, asked.seconds))
+        times["ours"].append(per_call(ours, asked.seconds))
+        times["product"].append(product_rate(dtype))
+        times["gates"].append(gate_seconds(kind, dtype))
+    theirs, mine, rate, gate = (median(each) for each in times.values())
+    made = batch * steps
+    flops = 2.0 * (4 if kind == "LSTM" else 3) * n * (n + INPUTS)
+    wanted = ASKED[kind, precision][UNITS.index(n)] if (kind, precision) in ASKED else None
+    cells = (
+        *(kind, precision, n, batch, steps, made / theirs / 1e6, made / mine / 1e6),
+        *(theirs / mine, wanted, None if wanted is None else theirs / mine >= wanted, difference),
+        *(flops * made / mine / 1e9, 100 * flops * made / mine / rate),
+        *(theirs / (made * flops / rate), theirs / (made * (flops / rate + n * gate))),
+    )
+    return dict(zip(COLUMNS, cells, strict=True))
+
+
+def main() -> None:
+    question = __doc__.splitlines()[0]
+    parser = answer.parser(question)
+    parser.add_argument(
+        "--batch", type=int, nargs="+", default=[64, 256], help="runs side by side (default 64 and 256)"
+    )
+    parser.add_argument("--repeats", type=int, default=7, help="timings of each, median taken (default 7)")
+    parser.add_argument("--seconds", type=float, default=0.2, help="that each is timed at a stretch (default 0.2)")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    cases = product(("LSTM", "GRU"), ("float64", "float32"), UNITS, asked.batch)
+    rows = [row(*case, asked) for case in cases]
+    notes = (
+        f"Outputs of all runs from rest, {INPUTS} inputs, one layer with torch's initial weights; median of "
+        f"{asked.repeats}, all taking turns. A step is one step of one run.",
+        "Numba: the public function `outputs`, with its checks. × torch: CPU seconds of torch over those of Numba.",
+        "Product: 2 · 4 n (n + 2) operations a step (GRU: 2 · 3 n (n + 2)) in the time of the whole step, against a "
+        f"matrix product of size {PRODUCT} on the same core and in the same precision.",
+        "Product alone: what would be the speed-up if a step took no longer than these operations in a large product; "
+        "product and gates: with our σ and tanh, run from the cache, added. "
+        "What is asked beyond it cannot be met here.",
+    )
+    answer.publish(answer.Answer(question, COLUMNS, rows, notes), asked.json)
+
+
+if __name__ == "__main__":
+    main()
