@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from .. import __version__
+from .certify import certify_command
 from .coefficient import families
 from .entropy import entropy_command
 from .words import JsonFile, WrongWords, check_file, complaints, write_json
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(families, name="coefficient")
 app.command("entropy")(entropy_command)
+app.command("certify")(certify_command)
 
 Paper = Annotated[list[str] | None, typer.Option("--paper", help="Only this paper; may be given several times.")]
 

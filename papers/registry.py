@@ -6,6 +6,8 @@ from . import (
     concept_bottleneck,
     deep_linear,
     entropy_approximation,
+    incremental_stability,
+    lstm_resilience,
     observed_chain,
     pairwise_distances,
     partial_concept_bottleneck,
@@ -21,6 +23,8 @@ MODULES = (
     observed_chain,
     entropy_approximation,
     pairwise_distances,
+    lstm_resilience,
+    incremental_stability,
 )
 PAPERS: dict[str, tuple[Claim, ...]] = {module.__name__.rpartition(".")[2]: module.CLAIMS for module in MODULES}
 TITLES = {module.__name__.rpartition(".")[2]: (module.__doc__ or "").partition("\n")[0] for module in MODULES}

@@ -41,4 +41,5 @@ def test_the_simulation_never_imports_torch_and_the_twin_never_imports_numba():
     assert "torch" not in loaded_after("import lemmata.sim.learning.energy")
     for subject in ("entropy", "minimax", "resilience"):
         assert "torch" not in loaded_after(f"import lemmata.sim.{subject}")
-    assert "numba" not in loaded_after("import lemmata.accel.learning.energy")
+    for subject in ("learning.energy", "entropy", "resilience"):
+        assert "numba" not in loaded_after(f"import lemmata.accel.{subject}")

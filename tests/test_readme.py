@@ -51,8 +51,9 @@ def test_the_coefficient_shown_is_what_the_command_prints(tmp_path):
     assert [line.rstrip() for line in done.stdout.splitlines()] == [line.rstrip() for line in output.splitlines()]
 
 
-def test_the_mixture_shown_is_what_the_command_prints():
-    shown = README.partition("<!-- entropy -->\n```\n$ ")[2].partition("\n```")[0]
+@pytest.mark.parametrize("name", ["entropy", "certify"])
+def test_what_is_shown_of_a_file_is_what_the_command_prints(name):
+    shown = README.partition(f"<!-- {name} -->\n```\n$ ")[2].partition("\n```")[0]
     command, _, output = shown.partition("\n")
     words = [sys.executable, "-m", "lemmata", *command.split()[1:]]
     done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)

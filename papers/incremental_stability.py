@@ -1,0 +1,432 @@
+"""When two trajectories of an LSTM or a GRU under the same input come together: conditions on the norms of its weights.
+
+E. Terzi, F. Bonassi, M. Farina and R. Scattolini, "Learning model predictive control with long short-term memory
+networks", International Journal of Robust and Nonlinear Control 31 (2021) 8877-8896.
+F. Bonassi, M. Farina and R. Scattolini, "On the stability properties of Gated Recurrent Units neural networks", Systems
+& Control Letters 157 (2021) 105049.
+S. De Carli, D. Previtali, L. Pitturelli, M. Mazzoleni, A. Ferramosca and F. Previdi, "Infinity-norm-based
+input-to-state-stable long short-term memory networks: a thermal systems perspective", 2025, arXiv:2503.11553.
+What is tested are this project's forms of their conditions, and the sharper levels: docs/resilience, theorems 4 to 16.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from ..theory.resilience.box import Box
+from ..theory.resilience.cell import GRUCell, LSTMCell
+from ..theory.resilience.certificate import Certificate
+from ..theory.resilience.certify import certify
+from ..theory.resilience.interval import Interval, interval, point
+from ..theory.resilience.levels import reduced
+from ..theory.resilience.norm_level import Norm, NormBounds, gru_norm_map, norm_bounds
+from ..theory.resilience.recovery import deviation_bounds
+from ..theory.streams import stream
+from .claim import Case, Claim, FalseVariant, Relation, Sighting
+from .kept import Kept
+from .random_networks import (
+    of_network,
+    recovery_bound,
+    searched_recovery,
+    states_of,
+    step_less,
+    whatever_level,
+    within,
+    without_anomaly,
+)
+
+Array = NDArray[np.float64]
+
+PAPER = "incremental_stability"
+INPUT = 0.5  # |u|
+NETWORKS = 40  # of each kind
+PAIRS = 16  # of trajectories in a trial
+STEPS = 8  # at most
+UNITS = (1, 2, 3)
+LOUD, QUIET = 1.5, 0.1  # widths of the block that stands out, and of the others
+ROW_PARTS = 2  # at level R
+
+LSTM_BLOCKS, GRU_BLOCKS = ("i", "f", "g", "o"), ("r", "z", "n")
+
+
+# ---- networks in which one block stands out, so that every term of a bound is the largest of some network
+
+
+@Kept
+def one_block(kind: str, number: int) -> LSTMCell | GRUCell:
+    """A network whose recurrent weights and biases are small but for those of one block, its input drive included."""
+    rng = stream(0, PAPER, kind, number)
+    names = LSTM_BLOCKS if kind == "LSTM" else GRU_BLOCKS
+    n = UNITS[number % len(UNITS)]
+    width = np.full(len(names), QUIET)
+    width[rng.integers(len(names))] = LOUD
+    ih, hh = (rng.uniform(-1.0, 1.0, (len(names), n, columns)) * width[:, None, None] for columns in (1, n))
+    ih[names.index("g" if kind == "LSTM" else "n")] *= rng.choice([1.0, 20.0])  # else c and ν stay small
+    biases = rng.uniform(-QUIET, QUIET, (2, len(names), n))
+    if kind == "LSTM":
+        return LSTMCell(ih.reshape(-1, 1), hh.reshape(-1, n), biases.sum(0).ravel())
+    biases[1, 2] *= 10.0  # the bias inside the reset
+    return GRUCell(ih.reshape(-1, 1), hh.reshape(-1, n), *biases.reshape(2, -1))
+
+
+@Kept
+def _norms(number: int, norm: Norm) -> NormBounds:
+    cell = one_block("LSTM", number)
+    assert isinstance(cell, LSTMCell)
+    return norm_bounds(cell, point(np.zeros(cell.dimension)), _inputs(), norm)
+
+
+def _inputs() -> Interval:
+    return interval(Box([-INPUT], [INPUT]))
+
+
+def _pairs(rng: np.random.Generator, box: Box, blocks: int) -> tuple[Array, Array]:
+    """Two states for each of the pairs, (PAIRS, d): anywhere, near to each other, or alike in a block."""
+    first, second = within(rng, box, PAIRS), within(rng, box, PAIRS)
+    near = rng.random((PAIRS, 1)) < 0.4
+    second = np.where(near, first + 0.02 * (second - first), second)
+    alike = np.repeat(rng.random((PAIRS, blocks)) < 0.3, box.dimension // blocks, axis=1)
+    return first, np.where(alike, first, second)
+
+
+def _run(cell: LSTMCell | GRUCell, pairs: tuple[Array, Array], inputs: Array) -> Array:
+    """Δx after the inputs (T, PAIRS, 1), (PAIRS, d)."""
+    x = states_of(cell, np.concatenate(pairs))
+    for u in inputs:
+        x = cell.step(x, np.concatenate([u, u]))
+    first, second = np.split(np.asarray(x).reshape(2 * len(pairs[0]), -1), 2)
+    out: Array = second - first
+    return out
+
+
+def _moved(
+    cell: LSTMCell | GRUCell, box: Box, rng: np.random.Generator, steps: int, order: float
+) -> tuple[list[float], list[float]]:
+    """Norms of the blocks of Δx(0) and of Δx(steps) of the pair that grew most."""
+    blocks = 2 if isinstance(cell, LSTMCell) else 1
+    pairs = _pairs(rng, box, blocks)
+    inputs = within(rng, Box([-INPUT], [INPUT]), steps, PAIRS)
+    before = _block_norms(pairs[1] - pairs[0], blocks, order)
+    after = _block_norms(_run(cell, pairs, inputs), blocks, order)
+    growth = after[:, -1] / np.maximum(before.sum(1), 1e-300)
+    best = int(growth.argmax())
+    return before[best].tolist(), after[best].tolist()
+
+
+def _block_norms(states: Array, blocks: int, order: float) -> Array:
+    out: Array = np.linalg.norm(states.reshape(len(states), blocks, -1), ord=order, axis=-1)
+    return out
+
+
+# ---- level A of an LSTM
+
+
+def _lstm_pair(case: Case, rng: np.random.Generator, effort: float) -> Sighting:
+    """How far apart two trajectories are after some steps: the norm of Δc or of Δh."""
+    number, norm = int(rng.integers(NETWORKS)), case.arguments["norm"]
+    cell, steps = one_block("LSTM", number), 1 + int(rng.integers(STEPS)) * int(rng.random() < 0.2)
+    side = np.append(np.full(cell.units, _norms(number, norm).cell), np.ones(cell.units))
+    before, after = _moved(cell, Box(-side, side), rng, steps, math.inf if norm == "max" else 2)
+    part = int(rng.integers(2))
+    return Sighting(
+        after[part], {"number": number, "norm": norm, "before": tuple(before), "steps": steps, "part": part}
+    )
+
+
+def _after(matrix: Callable[[int, Norm], Array]) -> Callable[..., float]:
+    """An entry of A^t (‖Δc(0)‖, ‖Δh(0)‖)."""
+    once = Kept(matrix)
+
+    def at(number: int, norm: Norm, before: tuple[float, float], steps: int, part: int) -> float:
+        return float((np.linalg.matrix_power(once(number, norm), steps) @ before)[part])
+
+    return at
+
+
+def _norm_matrix(number: int, norm: Norm) -> Array:
+    return _norms(number, norm).matrix
+
+
+def lstm_matrix(number: int, norm: Norm, slope: float = 0.25, cells: float = 1.0, outputs: float = 1.0) -> Array:
+    """A from the scalars of the theory, with another largest slope of σ, and c̄ and φ̄_c times a factor."""
+    at, order = _norms(number, norm), np.inf if norm == "max" else 2
+    Ri, Rf, Rg, Ro = (np.linalg.norm(R, order) for R in np.split(one_block("LSTM", number).weight_hh, 4))
+    alpha = slope * Rf * cells * at.cell + at.input_gate * Rg + slope * at.candidate * Ri
+    f, o = at.forget_gate, at.output_gate
+    return np.array([[f, alpha], [o * f, o * alpha + slope * outputs * at.cell_output * Ro]])
+
+
+def _input_to_state(case: Case, rng: np.random.Generator, effort: float) -> Sighting:
+    """‖c⁺‖ in the largest-entry norm after a state with h = o∘tanh(c)."""
+    number = int(rng.integers(NETWORKS))
+    cell, size = one_block("LSTM", number), float(rng.choice([0.1, 1.0, 10.0]))
+    c = size * rng.uniform(-1.0, 1.0, (PAIRS, cell.units))
+    h = expit(rng.uniform(-4.0, 4.0, c.shape)) * np.tanh(c)
+    after = cell.step(np.stack([c, h], axis=1), within(rng, Box([-INPUT], [INPUT]), PAIRS))
+    grown, old = np.abs(after[:, 0]).max(1), np.abs(c).max(1)
+    best = int((grown / old).argmax())
+    return Sighting(float(grown[best]), {"number": number, "cell": float(old[best])})
+
+
+def cell_bound(number: int, cell: float, recurrent: float = 1.0, drive: float = 1.0) -> float:
+    """(σ̄_f + σ̄_i ‖R_g‖) ‖c‖ + σ̄_i (‖W_g‖ u_max + ‖b_g‖); the factors are for what is wrong."""
+    at, net = _norms(number, "max"), one_block("LSTM", number)
+    assert isinstance(net, LSTMCell)
+    g = slice(2 * net.units, 3 * net.units)
+    Rg, Wg = (float(np.abs(part[g]).sum(1).max()) for part in (net.weight_hh, net.weight_ih))
+    pushed = drive * at.input_gate * (Wg * INPUT + float(np.abs(net.bias[g]).max()))
+    return (at.forget_gate + recurrent * at.input_gate * Rg) * cell + pushed
+
+
+# ---- level A of a GRU
+
+
+def _gru_pair(case: Case, rng: np.random.Generator, effort: float) -> Sighting:
+    """‖Δh‖ in the largest-entry norm after some steps."""
+    number = int(rng.integers(NETWORKS))
+    cell, steps = one_block("GRU", number), 1 + int(rng.integers(STEPS)) * int(rng.random() < 0.2)
+    side = np.ones(cell.units)
+    before, after = _moved(cell, Box(-side, side), rng, steps, math.inf)
+    return Sighting(after[0], {"number": number, "before": before[0], "steps": steps})
+
+
+def _contracted(rate: Callable[[int], float]) -> Callable[..., float]:
+    """λ^t ‖Δh(0)‖."""
+    once = Kept(rate)
+    return lambda number, before, steps: once(number) ** steps * before
+
+
+@Kept
+def _gru_rate(number: int) -> float:
+    cell = one_block("GRU", number)
+    assert isinstance(cell, GRUCell)
+    return float(gru_norm_map(cell, _inputs()).matrix[0, 0])
+
+
+def gru_rate(number: int, slope: float = 0.25, apart: float = 1.0, inner_bias: float = 1.0) -> float:
+    """λ_A = z̄ + (1 − z̄) L + s ‖R_z‖ (a + φ̄), L = r̄ ‖R_n‖ + s ‖R_r‖ q̄, true for s = ¼ and a = 1; L > 1 with z̄ = 0."""
+    cell = one_block("GRU", number)
+    assert isinstance(cell, GRUCell)
+    W, R, inner = np.split(cell.weight_ih, 3), np.split(cell.weight_hh, 3), inner_bias * np.split(cell.bias_hh, 3)[2]
+    both, own = np.split(cell.bias_ih + cell.bias_hh, 3), np.split(cell.bias_ih, 3)[2]
+    size = [np.abs(P).sum(1) for P in R]
+    r, z = (expit((np.abs(W[k])[:, 0] * INPUT + size[k] + np.abs(both[k])).max()) for k in (0, 1))
+    q = float((size[2] + np.abs(inner)).max())
+    v = math.tanh((np.abs(W[2])[:, 0] * INPUT + np.abs(own)).max() + r * q)
+    L = r * size[2].max() + slope * size[0].max() * q
+    return float((z + (1 - z) * L if L <= 1 else L) + slope * size[1].max() * (apart + v))
+
+
+# ---- the order of the levels
+
+LINKS = (("seen", "R"), ("R", "C"), ("C", "B"), ("B", "A"), ("A2r", "A2"), ("seen", "A2r"))
+ORDERED = 9  # networks
+
+
+@Kept
+def _ordered(number: int) -> Certificate:
+    return certify(one_block("LSTM", number), INPUT, levels=("A",), split=ROW_PARTS)
+
+
+@Kept
+def _map(number: int, level: str) -> Any:
+    return _ordered(number).comparison(level, 0)
+
+
+def _link(case: Case, rng: np.random.Generator, effort: float) -> Sighting:
+    """A pair of states, one step, and a random link of the chain: the smaller of its two numbers."""
+    number = int(rng.integers(ORDERED))
+    cell = one_block("LSTM", number)
+    pairs = _pairs(rng, _ordered(number).anomaly.interval.box(), 2)
+    inputs = np.repeat(within(rng, Box([-INPUT], [INPUT]), 1, 1), PAIRS, axis=1)
+    k = int(rng.integers(PAIRS))
+    after = np.abs(_run(cell, pairs, inputs))[k, cell.units :]
+    smaller, larger = LINKS[int(rng.integers(len(LINKS)))]
+    deviation = tuple(np.abs(pairs[1] - pairs[0])[k].tolist())
+    euclidean = larger.startswith("A2")
+    seen = float(np.linalg.norm(after)) if euclidean else float(after.max())
+    value = seen if smaller == "seen" else _level_at(smaller, number, deviation)
+    return Sighting(value, {"smaller": smaller, "larger": larger, "number": number, "deviation": deviation})
+
+
+def _level_at(level: str, number: int, deviation: tuple[float, ...]) -> float:
+    """The bound of a level on the norm of Δh after one step."""
+    start = reduced(level, _ordered(number).stack, np.array(deviation))
+    out = _map(number, level).apply(start)
+    return float(out[len(out) // 2 :].max())
+
+
+def _larger(smaller: str, larger: str, number: int, deviation: tuple[float, ...]) -> float:
+    return _level_at(larger, number, deviation)
+
+
+def _wrong_link(wrong: Mapping[str, float]) -> Callable[..., float]:
+    def at(smaller: str, larger: str, number: int, deviation: tuple[float, ...]) -> float:
+        return wrong.get(larger, 1.0) * _level_at(larger, number, deviation)
+
+    return at
+
+
+# ---- signs that cancel
+
+LATEST = 16  # steps
+TURN = np.array([[1.25, 1.25], [1.25, -1.25]])  # R_g; all else is 0
+
+
+@Kept
+def cancelling() -> Certificate:
+    """Of the network of docs/resilience, section 5, at levels A2 and R."""
+    R = np.zeros((8, 2))
+    R[4:6] = TURN
+    return certify(LSTMCell(np.zeros((8, 1)), R, np.zeros(8)), INPUT, levels=("A2", "R"), split=ROW_PARTS)
+
+
+def _cancelled(case: Case, rng: np.random.Generator, effort: float) -> Sighting:
+    """The largest deviation of h among pairs in S_a after some steps."""
+    known, steps = cancelling(), int(rng.integers(LATEST + 1))
+    cell = known.stack.layers[0]
+    pairs = _pairs(rng, known.anomaly.interval.box(), 2)
+    inputs = np.zeros((steps, PAIRS, 1))
+    return Sighting(float(np.abs(_run(cell, pairs, inputs))[:, 2:].max()), {"steps": steps})
+
+
+def _euclidean_bound(steps: int) -> float:
+    return float(_euclidean_bounds()[steps])
+
+
+@Kept
+def _euclidean_bounds() -> Array:
+    return deviation_bounds(cancelling(), "A2", LATEST)
+
+
+def _with_norm(norm: float) -> Callable[..., float]:
+    """A of docs/resilience, theorem 4, for this network, which is ½ (1, ½)ᵀ (1, ‖R_g‖), with another norm."""
+
+    def at(steps: int) -> float:
+        start = 2 * np.linalg.norm(cancelling().anomaly.interval.magnitude.reshape(2, 2), axis=1)
+        A = np.outer([1.0, 0.5], [0.5, norm / 2])
+        return float((np.linalg.matrix_power(A, steps) @ start)[1])
+
+    return at
+
+
+def _cases(named: Mapping[str, Mapping[str, Any]]) -> tuple[Case, ...]:
+    return tuple(Case(name, arguments) for name, arguments in named.items())
+
+
+LARGEST, EUCLIDEAN = "largest entry", "Euclidean"
+ROUNDING = 1e-11
+
+CLAIMS = (
+    Claim(
+        name="lstm-norms",
+        paper=PAPER,
+        place="the condition of Terzi et al. for δISS; docs/resilience, theorems 4 and 5",
+        sentence="(‖Δc(t)‖, ‖Δh(t)‖) ≤ A^t (‖Δc(0)‖, ‖Δh(0)‖), A = [[σ̄_f, α], [σ̄_oσ̄_f, σ̄_oα + ¼φ̄_c‖R_o‖]].",
+        relation=Relation.NEVER_EXCEEDS,
+        theory=_after(_norm_matrix),
+        simulate=_lstm_pair,
+        cases=_cases({LARGEST: {"norm": "max"}, EUCLIDEAN: {"norm": "euclidean"}}),
+        tolerance=ROUNDING,
+        remainder="rounding",
+        false_variants=(
+            FalseVariant("⅛ for ¼, the largest slope of σ", _after(lambda k, norm: lstm_matrix(k, norm, slope=1 / 8))),
+            FalseVariant("α without c̄", _after(lambda k, norm: lstm_matrix(k, norm, cells=0.0))),
+            FalseVariant("no term of R_o", _after(lambda k, norm: lstm_matrix(k, norm, outputs=0.0))),
+        ),
+    ),
+    Claim(
+        name="lstm-cells",
+        paper=PAPER,
+        place="the condition of De Carli et al. for ISS in the largest-entry norm",
+        sentence="‖c⁺‖ ≤ (σ̄_f + σ̄_i‖R_g‖) ‖c‖ + σ̄_i (‖W_g‖ u_max + ‖b_g‖) where h = o∘tanh(c).",
+        relation=Relation.NEVER_EXCEEDS,
+        theory=cell_bound,
+        simulate=_input_to_state,
+        cases=_cases({LARGEST: {}}),
+        tolerance=ROUNDING,
+        remainder="rounding",
+        false_variants=(
+            FalseVariant("σ̄_f alone", lambda number, cell: cell_bound(number, cell, recurrent=0.0)),
+            FalseVariant("half the drive", lambda number, cell: cell_bound(number, cell, drive=0.5)),
+        ),
+    ),
+    Claim(
+        name="gru-norm",
+        paper=PAPER,
+        place="the condition of Bonassi et al. for δISS, reset after the product; docs/resilience, theorem 15",
+        sentence="‖Δh(t)‖ ≤ λ^t ‖Δh(0)‖, λ = z̄ + (1 − z̄)L + ¼‖R_z‖(1 + φ̄), where L = r̄‖R_n‖ + ¼‖R_r‖q̄ ≤ 1, else z̄ = 0.",
+        relation=Relation.NEVER_EXCEEDS,
+        theory=_contracted(_gru_rate),
+        simulate=_gru_pair,
+        cases=_cases({LARGEST: {}}),
+        tolerance=ROUNDING,
+        remainder="rounding",
+        false_variants=(
+            FalseVariant("⅛ for ¼, the largest slope of σ", _contracted(lambda number: gru_rate(number, slope=1 / 8))),
+            FalseVariant("φ̄ for 1 + φ̄", _contracted(lambda number: gru_rate(number, apart=0.0))),
+            FalseVariant("q̄ without b_hn", _contracted(lambda number: gru_rate(number, inner_bias=0.0))),
+        ),
+    ),
+    Claim(
+        name="gru-recovery",
+        paper=PAPER,
+        place="docs/resilience, theorems 11 and 16",
+        sentence="No sampled or searched recovery of a GRU takes more steps than T̂(ε), by A, B, C and the tube of C.",
+        relation=Relation.NEVER_EXCEEDS,
+        theory=of_network(recovery_bound),
+        simulate=searched_recovery,
+        cases=_cases({"GRU": {"kind": "GRU"}}),
+        tolerance=0.0,
+        remainder="nothing: both sides are integers",
+        false_variants=(
+            FalseVariant("one step less", of_network(step_less)),
+            FalseVariant("S_n for S_a, which an anomaly reaches", whatever_level(without_anomaly)),
+        ),
+    ),
+    Claim(
+        name="order",
+        paper=PAPER,
+        place="docs/resilience, section 5",
+        sentence="‖Δh⁺‖ ≤ R ≤ C ≤ B ≤ A in the largest entry, ‖Δh⁺‖ ≤ A2r ≤ A2 in the Euclidean norm.",
+        relation=Relation.NEVER_EXCEEDS,
+        theory=_larger,
+        simulate=_link,
+        cases=_cases({"a random link": {}}),
+        tolerance=ROUNDING,
+        remainder="rounding",
+        false_variants=(
+            FalseVariant("R by a percent less", _wrong_link({"R": 0.99})),
+            FalseVariant("C by a percent less", _wrong_link({"C": 0.99})),
+            FalseVariant("B by a tenth less", _wrong_link({"B": 0.9})),
+            FalseVariant("A by a percent less", _wrong_link({"A": 0.99})),
+            FalseVariant("A2r by a percent less", _wrong_link({"A2r": 0.99})),
+            FalseVariant("A2 by a tenth less", _wrong_link({"A2": 0.9})),
+        ),
+    ),
+    Claim(
+        name="cancellation",
+        paper=PAPER,
+        place="docs/resilience, section 5: the Euclidean norm and moduli cannot be compared",
+        sentence="With R_g = 1.25 [[1, 1], [1, −1]] alone h settles by level A2, λ = ½ + ¼·1.25√2, though ρ(R) > 1.",
+        relation=Relation.NEVER_EXCEEDS,
+        theory=_euclidean_bound,
+        simulate=_cancelled,
+        cases=_cases({"two units": {}}),
+        tolerance=ROUNDING,
+        remainder="rounding",
+        false_variants=(
+            FalseVariant("1.25, the largest entry, for the norm 1.25√2", _with_norm(1.25)),
+            FalseVariant("1.25√2 less a tenth", _with_norm(0.9 * 1.25 * math.sqrt(2))),
+        ),
+    ),
+)
+
+if __name__ == "__main__":
+    from .script import main
+
+    main(PAPER, CLAIMS)

@@ -1,0 +1,591 @@
+"""`lemmata certify`: what it prints, writes, draws, checks and refuses."""
+
+import importlib.util
+import io
+import json
+import math
+import os
+import pickle
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lemmata.cli import main
+from lemmata.theory.resilience import Certificate, cells_from_torch, certify, recovery_time_bound, weights_sha256
+
+# docs/resilience, cases R2 and R6 of the references
+BLOCKS = {  # i, f, g, o of one unit
+    "weight_ih_l0": [[0.5], [0.25], [1.0], [0.5]],
+    "weight_hh_l0": [[0.25], [-0.2], [-0.3], [0.2]],
+    "bias_ih_l0": [0.0, -0.25, 0.25, 0.0],
+    "bias_hh_l0": [0.0, -0.25, 0.0, 0.0],
+}
+BISTABLE = {
+    "weight_ih_l0": [[0.0], [0.0], [0.5], [0.0]],
+    "weight_hh_l0": [[0.0], [0.0], [3.0], [0.0]],
+    "bias_ih_l0": [4.0, 3.0, 0.0, 4.0],
+    "bias_hh_l0": [0.0, 0.0, 0.0, 0.0],
+}
+LEVELS = ["A", "A2", "A2r", "B", "C", "tube_C", "R", "tube_R"]
+QUICK = ("--search", "0")
+
+
+def tensors(weights, prefix=""):
+    return {f"{prefix}{name}": torch.tensor(value, dtype=torch.float64) for name, value in weights.items()}
+
+
+@pytest.fixture
+def lemmata(capsys):
+    """Run the command line; returns exit status, standard output and standard error."""
+
+    def call(*words):
+        with pytest.raises(SystemExit) as leaving:
+            main([str(word) for word in words])
+        seen = capsys.readouterr()
+        return leaving.value.code, seen.out, seen.err
+
+    return call
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Save a state_dict by torch and return the file."""
+
+    def save(weights, name="model.pt"):
+        torch.save(weights, tmp_path / name)
+        return tmp_path / name
+
+    return save
+
+
+class Reader(torch.nn.Module):
+    """A trained network as people have them."""
+
+    def __init__(self, layers=1, kind=torch.nn.LSTM, scale=0.2):
+        super().__init__()
+        self.memory = kind(2, 3, num_layers=layers)
+        self.head = torch.nn.Linear(3, 1)
+        generator = torch.Generator().manual_seed(5)
+        for weight in self.parameters():
+            weight.data = scale * (2 * torch.rand(weight.shape, generator=generator) - 1)
+
+
+def strict(text):
+    return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+
+
+# ---- what is said
+
+
+def test_the_json_has_the_reference_numbers_and_every_level(lemmata, saved):
+    file = saved(tensors(BLOCKS))
+    words = ("--anomaly-bound", 2, "--epsilon", 0.1, "--split", 2, "--json", "-")
+    status, out, err = lemmata("certify", file, *words)
+    assert (status, err) == (0, "")
+    data = strict(out)
+    assert data["status"] == "certified"
+    assert list(data["levels"]) == LEVELS
+    steps = {name: level["recovery_time"] for name, level in data["levels"].items()}
+    assert {name: steps[name] for name in ("A", "B", "C", "tube_C")} == {"A": 151, "B": 9, "C": 8, "tube_C": 7}
+    assert steps["A2r"] == 9
+    radii = {name: level["spectral_radius"] for name, level in data["levels"].items()}
+    assert radii["A"] == pytest.approx(0.982775779055, rel=2e-6)  # what rounding outward adds
+    assert radii["B"] == pytest.approx(0.715607149055, rel=2e-6)
+    assert radii["C"] == pytest.approx(0.660298642869, rel=2e-6)
+    assert radii["tube_R"] == pytest.approx(0.655745448349, rel=2e-6)
+    assert data["recovery_time"] == min(steps.values())
+    assert data["epsilon"] == 0.1
+    cell = cells_from_torch(torch.load(file, weights_only=True))
+    assert data["weights_sha256"] == weights_sha256(cell)
+    assert 1 <= data["worst_found"] <= data["recovery_time"]
+    assert data["ratio"] == data["recovery_time"] / data["worst_found"]
+    assert data["sampled"]["longest"] <= data["worst_found"]
+
+
+def test_what_is_printed_is_what_is_written(lemmata, saved, tmp_path):
+    status, out, err = lemmata("certify", saved(tensors(BLOCKS)), "--json", tmp_path / "run.json")
+    assert (status, err) == (0, "")
+    data = strict((tmp_path / "run.json").read_text(encoding="utf-8"))
+    assert "LSTMCell(1 unit, 1 input), y = h\ninputs |u| ≤ 1, anomalies |u| ≤ 3\nstatus: certified" in out
+    for name, level in data["levels"].items():
+        cells = (f"{level['spectral_radius']:.6f}", f"{level['rate_for_recovery']:.6f}", f"{level['recovery_time']}")
+        assert re.search(rf"^{name} +{' +'.join(map(re.escape, cells))} ", out, re.MULTILINE), name
+    assert f"recovery time ≤ {data['recovery_time']} steps" in out
+    assert f"recovery time ≥ {data['worst_found']} steps, the worst of {data['pairs_searched']} pairs" in out
+    assert f"(bound / found = {data['ratio']:.3g})" in out
+    assert f"sampled: at most {data['sampled']['longest']} steps in 1000 anomalies" in out
+    assert "rarer than 0.3% with confidence 95%" in out
+
+
+def test_a_refuted_network_says_inf_and_leaves_with_status_1(lemmata, saved, tmp_path):
+    words = ("--input-bound", 0.1, "--anomaly-bound", 0.1, "--plot", tmp_path / "r6.svg")
+    status, out, _ = lemmata("certify", saved(tensors(BISTABLE)), *words)
+    assert status == 1
+    # h stays within 0.9820137900 of the references on either side
+    assert "status: refuted, under a constant input two trajectories stay 1.96403 apart" in out
+    assert "recovery time ≤ inf steps" in out
+    assert "recovery time = inf" in out
+    status, out, _ = lemmata("certify", saved(tensors(BISTABLE)), *words[:4], "--json", "-", *QUICK)
+    data = strict(out)
+    assert (status, data["status"], data["recovery_time"], data["worst_found"]) == (1, "refuted", "inf", "inf")
+    assert all(level["recovery_time"] == "inf" for level in data["levels"].values())
+    assert data["ratio"] is None
+
+
+def test_an_undecided_network_is_not_called_unstable(lemmata, saved):
+    # level R gives 1.018, and simulations settle
+    status, out, _ = lemmata("certify", saved(Reader(scale=0.3).state_dict()), *QUICK)
+    assert status == 1
+    assert "status: undecided, neither a proof nor a counterexample was found" in out
+    assert "unstable" not in out
+
+
+def test_a_cell_without_a_bound_gives_inf_and_no_simulation(lemmata, saved):
+    weights = tensors(BLOCKS)
+    weights["bias_ih_l0"] = torch.tensor([0.0, 800.0, 0.0, 0.0])
+    status, out, _ = lemmata("certify", saved(weights), "--json", "-")
+    data = strict(out)
+    assert (status, data["status"], data["recovery_time"], data["worst_found"]) == (1, "undecided", "inf", None)
+    assert data["levels"]["C"]["spectral_radius"] == "inf"
+    assert data["levels"]["C"]["note"].startswith("not evaluated")
+
+
+def test_bounds_and_boxes_reach_the_theory(lemmata, saved, tmp_path):
+    file, net = saved(Reader().state_dict()), Reader()
+    box = tmp_path / "box.json"
+    box.write_text(json.dumps({"lower": [-1.0, 0.0], "upper": [0.5, 4.0]}))
+    words = ("--input-box", box, "--epsilon", 0.01, "--output", "head", "--json", "-", *QUICK)
+    status, out, _ = lemmata("certify", file, *words)
+    data = strict(out)
+    assert data["input_box"] == {"lower": [-1.0, 0.0], "upper": [0.5, 4.0]}
+    assert data["anomaly_box"] == {"lower": [-3.0, -3.0], "upper": [3.0, 4.0]}  # ±3, stretched to hold the inputs
+    from lemmata.theory.resilience import Box
+
+    right = certify(
+        cells_from_torch(net, output="head"), Box([-1.0, 0.0], [0.5, 4.0]), Box([-3.0, -3.0], [3.0, 4.0]), split=3
+    )
+    assert status == 0
+    assert data["recovery_time"] == recovery_time_bound(right, 0.01).value
+    assert data["outputs"] == 1
+    _, out, _ = lemmata("certify", file, "--input-bound", 0.5, "--anomaly-bound", 0.7, "--json", "-", *QUICK)
+    assert strict(out)["input_box"] == {"lower": [-0.5, -0.5], "upper": [0.5, 0.5]}
+    assert strict(out)["anomaly_box"]["upper"] == [0.7, 0.7]
+
+
+def test_a_longer_search_keeps_the_bound_and_what_was_found(lemmata, saved):
+    file = saved(Reader().state_dict())
+    short, long = (
+        strict(lemmata("certify", file, "--json", "-", "--epsilon", 0.01, *more)[1]) for more in ((), ("--search", 3))
+    )
+    assert long["recovery_time"] == short["recovery_time"]
+    assert short["worst_found"] <= long["worst_found"] <= long["recovery_time"]
+    assert long["pairs_searched"] > short["pairs_searched"] or long["worst_found"] == long["recovery_time"]
+
+
+def test_the_seed_decides_what_is_sampled(lemmata, saved):
+    file = saved(tensors(BLOCKS))
+    one, two = (lemmata("certify", file, "--json", "-", "--seed", 3)[1] for _ in range(2))
+    assert one == two
+
+
+def test_a_network_that_the_example_trained_is_certified_from_its_file(lemmata, saved):
+    place = Path(__file__).parents[1] / "examples" / "resilient_identification.py"
+    spec = importlib.util.spec_from_file_location("resilient_identification", place)
+    example = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = example  # its dataclasses look themselves up
+    spec.loader.exec_module(example)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    recipe = next(one for one in example.RECIPES if one.kind == "C")
+    model = example.train("tanks", recipe, 100, 0)
+    torch.set_num_threads(threads)
+    status, out, _ = lemmata("certify", saved(model.state_dict()), "--output", "reading", "--json", "-")
+    data = strict(out)
+    assert (status, data["status"]) == (0, "certified")
+    assert 0 < data["sampled"]["longest"] <= data["worst_found"] <= data["recovery_time"] < math.inf
+    own = example.judge("tanks", model, 50, 0)  # by fewer levels
+    assert own.seen <= data["recovery_time"] <= own.bound
+    assert data["levels"]["tube_C"]["recovery_time"] == own.bound
+
+
+# ---- certificates
+
+
+def test_a_saved_certificate_is_checked_and_gives_the_same_bounds(lemmata, saved, tmp_path):
+    file, kept = saved(Reader(layers=2).state_dict()), tmp_path / "kept.json"
+    words = ("--output", "head", "--json", "-", *QUICK)
+    status, out, _ = lemmata("certify", file, *words, "--certificate", kept)
+    assert status == 0
+    again = lemmata("certify", file, *words, "--check", kept)
+    assert again[0] == 0
+    assert strict(again[1]) == strict(out)
+    assert Certificate.load(kept, cells_from_torch(Reader(layers=2), output="head")).status == "certified"
+    _, shown, _ = lemmata("certify", file, "--output", "head", "--check", kept, *QUICK)
+    assert f"{kept} holds: checked by interval steps and multiplications alone" in shown
+
+
+def test_a_certificate_that_does_not_hold_is_refused(lemmata, saved, tmp_path):
+    file, kept = saved(tensors(BLOCKS)), tmp_path / "kept.json"
+    lemmata("certify", file, "--certificate", kept, *QUICK)
+    other = {name: 1.01 * value for name, value in tensors(BLOCKS).items()}
+    assert "kept.json: cell must have the weights of the certificate" in refused(
+        lemmata, saved(other, "other.pt"), "--check", kept
+    )
+    document = json.loads(kept.read_text())
+    document["levels"]["C"]["recovery"]["rate"] = 0.1
+    kept.write_text(json.dumps(document))
+    assert "must hold at level C, recovery: rate 0.1, got 0.7" in refused(lemmata, file, "--check", kept)
+    kept.write_text("{}")
+    assert "kept.json: must be a file with format" in refused(lemmata, file, "--check", kept)
+    assert "--check must name a file that can be read" in refused(lemmata, file, "--check", tmp_path / "none")
+    assert "--check must come without bounds" in refused(lemmata, file, "--check", kept, "--input-bound", 1)
+
+
+# ---- other kinds of files
+
+
+@pytest.mark.parametrize("kind", [torch.nn.LSTM, torch.nn.GRU])
+def test_safetensors_is_read_as_torch_is(lemmata, saved, tmp_path, kind):
+    safetensors = pytest.importorskip("safetensors.torch")
+    weights = Reader(layers=2, kind=kind).state_dict()
+    safetensors.save_file(weights, tmp_path / "model.safetensors")
+    words = ("--output", "head", "--json", "-", *QUICK)
+    one = strict(lemmata("certify", saved(weights), *words)[1])
+    two = strict(lemmata("certify", tmp_path / "model.safetensors", *words)[1])
+    assert {**one, "file": ""} == {**two, "file": ""}
+    cut = (tmp_path / "model.safetensors").read_bytes()[:100]
+    (tmp_path / "cut.safetensors").write_bytes(cut)
+    assert "cut.safetensors: must be a whole safetensors file" in refused(lemmata, tmp_path / "cut.safetensors")
+
+
+def onnx_model(net, **changed):
+    """The network as a chain of ONNX nodes, made by hand from the operators' definitions."""
+    onnx = pytest.importorskip("onnx")
+    helper, kind = onnx.helper, type(net.memory).__name__
+    order = [0, 3, 1, 2] if kind == "LSTM" else [1, 0, 2]  # i, o, f, c out of i, f, g, o; z, r, h out of r, z, n
+    nodes, stored, passed = [], [], "x"
+
+    def store(name, value):
+        stored.append(onnx.numpy_helper.from_array(value.detach().numpy(), name))
+        return name
+
+    def turned(value):
+        return torch.cat([value.chunk(len(order))[k] for k in order])
+
+    for layer in range(net.memory.num_layers):
+        W, R, first, second = (
+            turned(getattr(net.memory, f"{part}_l{layer}")) for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        inputs = [
+            passed,
+            store(f"W{layer}", W[None]),
+            store(f"R{layer}", R[None]),
+            store(f"B{layer}", torch.cat([first, second])[None]),
+        ]
+        more = {"hidden_size": R.shape[1], **({"linear_before_reset": 1} if kind == "GRU" else {}), **changed}
+        nodes.append(helper.make_node(kind, inputs, [f"Y{layer}"], name=f"memory{layer}", **more))
+        stored.append(helper.make_tensor(f"axis{layer}", onnx.TensorProto.INT64, [1], [1]))
+        nodes.append(helper.make_node("Squeeze", [f"Y{layer}", f"axis{layer}"], [f"y{layer}"]))
+        passed = f"y{layer}"
+    transposed = store("C", net.head.weight.T)
+    nodes.append(helper.make_node("MatMul", [passed, transposed], ["z"], name="head"))
+    nodes.append(helper.make_node("Add", ["z", store("d", net.head.bias)], ["out"]))
+    x = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [None, None, 2])
+    out = helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, [None, None, 1])
+    graph = helper.make_graph(nodes, "net", [x], [out], stored)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+
+
+@pytest.mark.parametrize("kind", [torch.nn.LSTM, torch.nn.GRU])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_onnx_is_read_as_torch_is(lemmata, saved, tmp_path, kind, layers):
+    onnx, reference = pytest.importorskip("onnx"), pytest.importorskip("onnx.reference")
+    net = Reader(layers, kind)
+    model = onnx_model(net)
+    x = torch.linspace(-2, 2, 24).reshape(12, 1, 2)
+    (seen,) = reference.ReferenceEvaluator(model).run(None, {"x": x.numpy()})  # what ONNX means by its gates
+    assert np.allclose(seen, net.head(net.memory(x)[0]).detach(), atol=1e-6)  # float32
+    onnx.save(model, tmp_path / "model.onnx")
+    words = ("--output", "head", "--json", "-", *QUICK)
+    one = strict(lemmata("certify", saved(net.state_dict()), *words)[1])
+    two = strict(lemmata("certify", tmp_path / "model.onnx", *words)[1])
+    assert {**one, "file": ""} == {**two, "file": ""}
+
+
+def test_a_network_exported_by_torch_is_read(lemmata, saved, tmp_path):
+    pytest.importorskip("onnx")
+    net = Reader().eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter without torch.export is old
+        torch.onnx.export(net.memory, torch.zeros(5, 1, 2), tmp_path / "memory.onnx", dynamo=False)
+    one = strict(lemmata("certify", saved(net.memory.state_dict()), "--json", "-", *QUICK)[1])
+    two = strict(lemmata("certify", tmp_path / "memory.onnx", "--json", "-", *QUICK)[1])
+    assert {**one, "file": ""} == {**two, "file": ""}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed", "said"),
+    [
+        (torch.nn.LSTM, {"direction": "reverse"}, "the LSTM node 'memory0' must run forward, got reverse"),
+        (torch.nn.LSTM, {"clip": 3.0}, "must have neither clip nor input_forget"),
+        (
+            torch.nn.LSTM,
+            {"activations": ["Sigmoid", "Relu", "Tanh"]},
+            "activations Sigmoid, Tanh, Tanh, got Sigmoid, R",
+        ),
+        (torch.nn.GRU, {"linear_before_reset": 0}, "must have linear_before_reset = 1, as torch, got 0"),
+    ],
+)
+def test_what_onnx_has_beyond_torch_is_refused(lemmata, tmp_path, kind, changed, said):
+    onnx = pytest.importorskip("onnx")
+    onnx.save(onnx_model(Reader(kind=kind), **changed), tmp_path / "model.onnx")
+    assert said in refused(lemmata, tmp_path / "model.onnx")
+
+
+def test_what_is_no_onnx_or_holds_no_recurrent_node_is_refused(lemmata, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    (tmp_path / "bad.onnx").write_bytes(b"not a model")
+    assert "bad.onnx: must be a whole ONNX model" in refused(lemmata, tmp_path / "bad.onnx")
+    model = onnx_model(Reader())
+    for node in list(model.graph.node)[:-1]:
+        model.graph.node.remove(node)
+    onnx.save(model, tmp_path / "plain.onnx")
+    assert "plain.onnx: must hold an LSTM or a GRU node, got Add" in refused(lemmata, tmp_path / "plain.onnx")
+
+
+@pytest.mark.parametrize("package", ["safetensors", "onnx"])
+def test_a_missing_package_is_named(lemmata, tmp_path, monkeypatch, package):
+    (tmp_path / f"model.{package}").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, package, None)
+    assert f"needs the package {package}: pip install 'lemmata[models]'" in refused(
+        lemmata, tmp_path / f"model.{package}"
+    )
+
+
+# ---- which layer
+
+
+def test_a_checkpoint_with_its_state_dict_inside_is_read(lemmata, saved):
+    inner = Reader().state_dict()
+    whole = {"epoch": 7, "state_dict": inner, "optimizer": {"state": {0: {"step": torch.tensor(3.0)}}}}
+    one = strict(lemmata("certify", saved(whole), "--json", "-", "--output", "state_dict.head", *QUICK)[1])
+    two = strict(lemmata("certify", saved(inner, "inner.pt"), "--json", "-", "--output", "head", *QUICK)[1])
+    assert {**one, "file": ""} == {**two, "file": ""}
+
+
+def test_one_of_several_layers_is_chosen_by_name(lemmata, saved):
+    file = saved({**tensors(BLOCKS, "encoder."), **tensors(BISTABLE, "decoder.")})
+    err = refused(lemmata, file)
+    assert "--layer must choose one of the recurrent layers 'encoder', 'decoder', got none" in err
+    assert "--layer must name a recurrent layer, one of 'encoder', 'decoder', got 'head'" in refused(
+        lemmata, file, "--layer", "head"
+    )
+    assert lemmata("certify", file, "--layer", "encoder", *QUICK)[0] == 0
+    assert "refuted" in lemmata("certify", file, "--layer", "decoder", "--input-bound", 0.1, *QUICK)[1]
+
+
+# ---- pictures
+
+
+@pytest.mark.parametrize(
+    ("weights", "suffix", "more"),
+    [
+        (tensors(BLOCKS), "png", ()),
+        (tensors(BISTABLE), "svg", ()),
+        ({name: 0 * value for name, value in tensors(BLOCKS).items()}, "png", ()),  # never a deviation
+        ({**tensors(BLOCKS), "bias_ih_l0": torch.tensor([0.0, 800.0, 0.0, 0.0])}, "pdf", ()),  # no boxes
+        (Reader(2, torch.nn.GRU).state_dict(), "png", ("--output", "head")),
+        (tensors(BLOCKS), "svg", QUICK),
+    ],
+    ids=["certified", "refuted", "zero", "no boxes", "stack of GRUs", "not searched"],
+)
+def test_a_picture_is_drawn_of_any_network(lemmata, saved, tmp_path, weights, suffix, more):
+    picture = tmp_path / f"recovery.{suffix}"
+    _, _, err = lemmata("certify", saved(weights), "--plot", picture, *more)
+    assert err == ""
+    begins = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix]
+    assert picture.read_bytes().startswith(begins)
+    assert picture.stat().st_size > 8_000
+
+
+def test_the_picture_shows_the_bound_above_what_was_found_and_their_times():
+    from matplotlib.figure import Figure
+
+    from lemmata.cli.longest_recovery import sample, search
+    from lemmata.cli.recovery_picture import draw_deviations, draw_levels
+
+    certificate = certify(cells_from_torch(tensors(BLOCKS)), 1.0, 2.0)
+    recovery = recovery_time_bound(certificate, 0.1)
+    found = search(certificate, 0.1, recovery.value, None, 0)
+    sampled = sample(certificate, 0.1, recovery.value, 0)
+    left, right = Figure().subplots(1, 2)
+    draw_deviations(certificate, recovery, found, sampled, left)
+    lines = {line.get_label(): line.get_ydata() for line in left.lines}
+    (bound,) = (y for label, y in lines.items() if label.startswith(f"bound by level {recovery.level}"))
+    worst = lines["worst pair found"]
+    assert (worst <= bound[: len(worst)] + 1e-12).all()
+    assert worst[found.recovery_time - 1] > 0.1 >= worst[found.recovery_time :].max()
+    assert (lines["median of 1000 sampled anomalies"] <= bound[: len(worst)] + 1e-12).all()
+    draw_levels(recovery, found.recovery_time, sampled.times.largest, right)
+    widths = [patch.get_width() for patch in right.patches]
+    assert widths == [level.value for level in recovery.levels.values()]
+    assert [line.get_xdata()[0] for line in right.lines] == [found.recovery_time, sampled.times.largest]
+
+
+# ---- what is refused
+
+
+def refused(lemmata, *words):
+    status, out, err = lemmata("certify", *words)
+    assert (status, out) == (2, "")
+    assert err.count("\n") == 1
+    return err
+
+
+class Trap:
+    """What a file must not do: leave something behind when it is read."""
+
+    def __init__(self, place):
+        self.place = str(place)
+
+    def __reduce__(self):
+        return (open, (self.place, "w"))
+
+
+def test_a_malicious_pickle_is_refused_and_nothing_is_executed(lemmata, tmp_path):
+    sprung = tmp_path / "sprung"
+    pickle.loads(pickle.dumps(Trap(sprung))).close()
+    assert sprung.exists()  # the trap works
+    sprung.unlink()
+    trapped = {**tensors(BLOCKS), "bias_hh_l0": Trap(sprung)}
+    torch.save(trapped, tmp_path / "zip.pt")
+    torch.save(trapped, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    (tmp_path / "plain.pkl").write_bytes(pickle.dumps(trapped))
+    (tmp_path / "bare.pt").write_bytes(pickle.dumps(Trap(sprung), protocol=2))
+    (tmp_path / "trap.onnx").write_bytes(pickle.dumps(Trap(sprung)))
+    (tmp_path / "trap.safetensors").write_bytes(pickle.dumps(Trap(sprung)))
+    for name in ("zip.pt", "old.pt", "plain.pkl", "bare.pt"):
+        err = refused(lemmata, tmp_path / name)
+        assert "refused" in err or "must be a state_dict" in err
+        assert not sprung.exists(), name
+    assert "got a pickle of other things, such as" in refused(lemmata, tmp_path / "zip.pt")
+    for name in ("trap.onnx", "trap.safetensors"):
+        refused(lemmata, tmp_path / name)
+        assert not sprung.exists(), name
+
+
+def test_a_whole_module_is_refused_with_what_to_save_instead(lemmata, saved):
+    err = refused(lemmata, saved(torch.nn.LSTM(2, 3)))
+    assert "torch.save(model.state_dict(), file)" in err
+    assert "such as torch.nn.modules.rnn.LSTM" in err
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_a_torchscript_program_is_not_run(lemmata, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(torch.nn.Linear(2, 2)).save(str(tmp_path / "program.pt"))
+    assert "got a TorchScript program, which is not run" in refused(lemmata, tmp_path / "program.pt")
+
+
+def test_what_is_no_model_is_refused(lemmata, tmp_path):
+    assert "MODEL must name a file that can be read" in refused(lemmata, tmp_path / "none.pt")
+    (tmp_path / "folder.pt").mkdir()
+    assert "MODEL must name a file that can be read" in refused(lemmata, tmp_path / "folder.pt")
+    whole = io.BytesIO()
+    torch.save(tensors(BLOCKS), whole)
+    archive = io.BytesIO()
+    np.savez(archive, weight_hh_l0=np.ones((4, 1)))
+    other = tmp_path / "other.pt"
+    for content in (b"", b"weights", whole.getvalue()[:900], archive.getvalue(), b"\x80\x02K\x01."):
+        other.write_bytes(content)
+        assert "other.pt: must be a state_dict" in refused(lemmata, other) or content == b"\x80\x02K\x01."
+
+
+def reversed_lstm():
+    return torch.nn.LSTM(2, 3, bidirectional=True).state_dict()
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        (lambda: {}, "model.pt: must hold a state_dict, names with tensors, got a dict"),
+        (lambda: torch.ones(3), "must hold a state_dict, names with tensors, got a Tensor"),
+        (
+            lambda: torch.nn.Linear(2, 2).state_dict(),
+            "must hold weight_ih_l0 and weight_hh_l0 of an LSTM or a GRU, got",
+        ),
+        (lambda: torch.nn.RNN(2, 3).state_dict(), "weight_hh_l0 must be (4n, n) for an LSTM or (3n, n) for a GRU"),
+        (reversed_lstm, "bidirectional layers read the future"),
+        (lambda: torch.nn.LSTM(2, 3, proj_size=1).state_dict(), "proj_size > 0 changes the recursion"),
+        (lambda: {**tensors(BLOCKS), "bias_ih_l0": torch.full((4,), math.nan)}, "bias_ih_l0 must be finite, got nan"),
+        (lambda: {**tensors(BLOCKS), "weight_ih_l0": torch.full((4, 1), math.inf)}, "weight_ih_l0 must be finite"),
+        (lambda: {**tensors(BLOCKS), "bias_ih_l0": torch.ones(3)}, "bias_ih_l0 must have shape (4,), got (3,)"),
+        (lambda: {"weight_hh_l0": torch.ones(4, 1)}, "must hold weight_ih_l0 beside weight_hh_l0, got none"),
+    ],
+)
+def test_a_state_dict_that_will_not_do_gets_a_reason(lemmata, saved, weights, said):
+    assert said in refused(lemmata, saved(weights()))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--epsilon 0", "--epsilon must be a finite number > 0, got 0.0"),
+        ("--epsilon nan", "--epsilon must be a finite number > 0, got nan"),
+        ("--epsilon small", "'--epsilon'"),
+        ("--input-bound -1", "--input-bound must be >= 0, got -1"),
+        ("--input-bound nan", "--input-bound must be finite, got nan"),
+        ("--anomaly-bound 0.5", "--anomaly-bound must contain"),
+        ("--anomaly-bound inf", "--anomaly-bound must be finite, got inf"),
+        ("--input-bound 1 --input-box box.json", "--input-box must be given instead of --input-bound"),
+        ("--input-box none.json", "--input-box must name a file that can be read, got none.json"),
+        ("--input-box model.pt", "--input-box must end in .npz or .json"),
+        ("--input-box wide.json", "--input-box must have 1 coordinates, got a box of 2"),
+        ("--input-box crossed.json", "crossed.json: lower must be <= upper"),
+        ("--input-box half.json", "half.json: must hold arrays named lower, upper, got lower without upper"),
+        ("--split 0", "--split must be >= 1, got 0"),
+        ("--time-budget 0", "--time-budget must be a number > 0, got 0.0"),
+        ("--search -1", "--search must be a finite number of seconds >= 0, got -1.0"),
+        ("--seed -1", "--seed must be an integer >= 0, got -1"),
+        ("--output head", "--output must name a linear layer, one of none, got 'head'"),
+        ("--json /nowhere/x.json", "--json must name a file that can be written"),
+        ("--certificate /nowhere/x.json", "--certificate must name a file that can be written"),
+        ("--plot /nowhere/x.png", "--plot must name a file that can be written"),
+        ("--plot x.xyz", "--plot must end in .png, .pdf or .svg"),
+        ("--nonsense", "--nonsense"),
+    ],
+)
+def test_a_wrong_option_gets_one_line_that_says_what_to_change(lemmata, saved, tmp_path, monkeypatch, words, said):
+    file = saved(tensors(BLOCKS))
+    monkeypatch.chdir(tmp_path)
+    for name, box in (
+        ("wide", {"lower": [0, 0], "upper": [1, 1]}),
+        ("crossed", {"lower": [1], "upper": [0]}),
+        ("half", {"lower": [1]}),
+    ):
+        (tmp_path / f"{name}.json").write_text(json.dumps(box))
+    before = sorted(os.listdir(tmp_path))
+    assert said in refused(lemmata, file, *words.split())
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_a_file_is_asked_for(lemmata):
+    assert "MODEL" in refused(lemmata)
+
+
+def test_help_needs_no_heavy_library():
+    program = (
+        "import sys\nfrom lemmata.cli import main\ntry:\n    main(['certify', '--help'])\nexcept SystemExit: pass\n"
+        "print('loaded:', *{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-X", "utf8", "-c", program], capture_output=True, text=True, check=True)
+    help_text, _, loaded = done.stdout.partition("loaded:")
+    assert "--anomaly-bound" in help_text
+    assert {"numpy", "numba", "matplotlib", "torch", "scipy", "onnx", "safetensors"}.isdisjoint(loaded.split())
