@@ -182,14 +182,28 @@ def test_a_paper_is_a_script_with_the_same_manners():
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent to a POSIX process group")
 def test_ctrl_c_prints_what_was_finished():
     command = [sys.executable, "-m", "lemmata", "validate", "--profile", "full"]
-    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    run = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # shells start jobs in the background deaf to it
+    )
     children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
     waited = time.monotonic()
     while children.exists() and len(children.read_text().split()) < 2 and time.monotonic() < waited + 60:
         time.sleep(0.05)  # until there are workers
     time.sleep(1.0 if children.exists() else 8.0)  # within the run: a full profile takes minutes
     os.killpg(run.pid, signal.SIGINT)
-    out, err = run.communicate(timeout=60)
+    try:
+        out, err = run.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+        raise
     assert run.returncode == 130
     assert "not finished" in out
     assert "Traceback" not in err
