@@ -146,7 +146,8 @@ def wrapped_symbol(points: int, kernel: str, lengthscale: float) -> Array:
     row: Array = np.zeros(n)
     for k in range(-_turns(lengthscale), _turns(lengthscale)):
         row += profile.value(np.abs(np.arange(n) / n + k))
-    return np.maximum(fft.rfft(row).real, 0.0)
+    symbol: Array = np.maximum(fft.rfft(row).real, 0.0)
+    return symbol
 
 
 def _turns(lengthscale: float) -> int:
