@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from dataclasses import replace
 
 import pytest
@@ -150,6 +151,24 @@ def test_an_interrupted_run_keeps_what_was_finished():
     assert campaign.exit_status == 130
     assert len(campaign.rows) == 1
     assert "1 not finished" in closing(campaign)
+
+
+def test_an_interrupted_run_kills_the_rows_under_way(tmp_path):
+    trace = tmp_path / "lived on"
+
+    def interrupt(row):
+        raise KeyboardInterrupt
+
+    def linger(case, rng, effort):
+        time.sleep(4.0)
+        trace.touch()
+        return Estimate(1.0, 1.0, 1, 1.0, "sleep")
+
+    slow = square_claim(name="slow", cases=(Case("one", {"variance": 1.0}),), simulate=linger)
+    campaign = run([slow, square_claim()], SMALL, jobs=2, on_row=interrupt)
+    assert [row.claim for row in campaign.rows] == ["second-moment"]
+    time.sleep(5.0)
+    assert not trace.exists()
 
 
 def test_json_is_strict_and_says_what_the_table_says():
