@@ -11,6 +11,7 @@ from .. import __version__
 from .certify import certify_command
 from .coefficient import families
 from .entropy import entropy_command
+from .minimax import games
 from .words import JsonFile, WrongWords, check_file, complaints, write_json
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
 app.add_typer(families, name="coefficient")
 app.command("entropy")(entropy_command)
 app.command("certify")(certify_command)
+app.add_typer(games, name="minimax")
 
 Paper = Annotated[list[str] | None, typer.Option("--paper", help="Only this paper; may be given several times.")]
 

@@ -10,8 +10,7 @@ What is tested are this project's forms of their conditions, and the sharper lev
 """
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +18,27 @@ from scipy.special import expit
 
 from ..theory.resilience.box import Box
 from ..theory.resilience.cell import GRUCell, LSTMCell
-from ..theory.resilience.certificate import Certificate
-from ..theory.resilience.certify import certify
-from ..theory.resilience.interval import Interval, interval, point
-from ..theory.resilience.levels import reduced
+from ..theory.resilience.interval import point
 from ..theory.resilience.norm_level import Norm, NormBounds, gru_norm_map, norm_bounds
-from ..theory.resilience.recovery import deviation_bounds
-from ..theory.streams import stream
 from .claim import Case, Claim, FalseVariant, Relation, Sighting
 from .kept import Kept
+from .one_block_networks import (
+    INPUT,
+    NETWORKS,
+    PAIRS,
+    PAPER,
+    ROUNDING,
+    cases,
+    one_block,
+    pairs_of,
+    run_pairs,
+    usual_inputs,
+)
+from .order_of_levels import ORDER_CLAIMS
 from .random_networks import (
     of_network,
     recovery_bound,
     searched_recovery,
-    states_of,
     step_less,
     whatever_level,
     within,
@@ -41,66 +47,14 @@ from .random_networks import (
 
 Array = NDArray[np.float64]
 
-PAPER = "incremental_stability"
-INPUT = 0.5  # |u|
-NETWORKS = 40  # of each kind
-PAIRS = 16  # of trajectories in a trial
 STEPS = 8  # at most
-UNITS = (1, 2, 3)
-LOUD, QUIET = 1.5, 0.1  # widths of the block that stands out, and of the others
-ROW_PARTS = 2  # at level R
-
-LSTM_BLOCKS, GRU_BLOCKS = ("i", "f", "g", "o"), ("r", "z", "n")
-
-
-# ---- networks in which one block stands out, so that every term of a bound is the largest of some network
-
-
-@Kept
-def one_block(kind: str, number: int) -> LSTMCell | GRUCell:
-    """A network whose recurrent weights and biases are small but for those of one block, its input drive included."""
-    rng = stream(0, PAPER, kind, number)
-    names = LSTM_BLOCKS if kind == "LSTM" else GRU_BLOCKS
-    n = UNITS[number % len(UNITS)]
-    width = np.full(len(names), QUIET)
-    width[rng.integers(len(names))] = LOUD
-    ih, hh = (rng.uniform(-1.0, 1.0, (len(names), n, columns)) * width[:, None, None] for columns in (1, n))
-    ih[names.index("g" if kind == "LSTM" else "n")] *= rng.choice([1.0, 20.0])  # else c and ν stay small
-    biases = rng.uniform(-QUIET, QUIET, (2, len(names), n))
-    if kind == "LSTM":
-        return LSTMCell(ih.reshape(-1, 1), hh.reshape(-1, n), biases.sum(0).ravel())
-    biases[1, 2] *= 10.0  # the bias inside the reset
-    return GRUCell(ih.reshape(-1, 1), hh.reshape(-1, n), *biases.reshape(2, -1))
 
 
 @Kept
 def _norms(number: int, norm: Norm) -> NormBounds:
     cell = one_block("LSTM", number)
     assert isinstance(cell, LSTMCell)
-    return norm_bounds(cell, point(np.zeros(cell.dimension)), _inputs(), norm)
-
-
-def _inputs() -> Interval:
-    return interval(Box([-INPUT], [INPUT]))
-
-
-def _pairs(rng: np.random.Generator, box: Box, blocks: int) -> tuple[Array, Array]:
-    """Two states for each of the pairs, (PAIRS, d): anywhere, near to each other, or alike in a block."""
-    first, second = within(rng, box, PAIRS), within(rng, box, PAIRS)
-    near = rng.random((PAIRS, 1)) < 0.4
-    second = np.where(near, first + 0.02 * (second - first), second)
-    alike = np.repeat(rng.random((PAIRS, blocks)) < 0.3, box.dimension // blocks, axis=1)
-    return first, np.where(alike, first, second)
-
-
-def _run(cell: LSTMCell | GRUCell, pairs: tuple[Array, Array], inputs: Array) -> Array:
-    """Δx after the inputs (T, PAIRS, 1), (PAIRS, d)."""
-    x = states_of(cell, np.concatenate(pairs))
-    for u in inputs:
-        x = cell.step(x, np.concatenate([u, u]))
-    first, second = np.split(np.asarray(x).reshape(2 * len(pairs[0]), -1), 2)
-    out: Array = second - first
-    return out
+    return norm_bounds(cell, point(np.zeros(cell.dimension)), usual_inputs(), norm)
 
 
 def _moved(
@@ -108,10 +62,10 @@ def _moved(
 ) -> tuple[list[float], list[float]]:
     """Norms of the blocks of Δx(0) and of Δx(steps) of the pair that grew most."""
     blocks = 2 if isinstance(cell, LSTMCell) else 1
-    pairs = _pairs(rng, box, blocks)
+    pairs = pairs_of(rng, box, blocks)
     inputs = within(rng, Box([-INPUT], [INPUT]), steps, PAIRS)
     before = _block_norms(pairs[1] - pairs[0], blocks, order)
-    after = _block_norms(_run(cell, pairs, inputs), blocks, order)
+    after = _block_norms(run_pairs(cell, pairs, inputs), blocks, order)
     growth = after[:, -1] / np.maximum(before.sum(1), 1e-300)
     best = int(growth.argmax())
     return before[best].tolist(), after[best].tolist()
@@ -204,7 +158,7 @@ def _contracted(rate: Callable[[int], float]) -> Callable[..., float]:
 def _gru_rate(number: int) -> float:
     cell = one_block("GRU", number)
     assert isinstance(cell, GRUCell)
-    return float(gru_norm_map(cell, _inputs()).matrix[0, 0])
+    return float(gru_norm_map(cell, usual_inputs()).matrix[0, 0])
 
 
 def gru_rate(number: int, slope: float = 0.25, apart: float = 1.0, inner_bias: float = 1.0) -> float:
@@ -221,105 +175,7 @@ def gru_rate(number: int, slope: float = 0.25, apart: float = 1.0, inner_bias: f
     return float((z + (1 - z) * L if L <= 1 else L) + slope * size[1].max() * (apart + v))
 
 
-# ---- the order of the levels
-
-LINKS = (("seen", "R"), ("R", "C"), ("C", "B"), ("B", "A"), ("A2r", "A2"), ("seen", "A2r"))
-ORDERED = 9  # networks
-
-
-@Kept
-def _ordered(number: int) -> Certificate:
-    return certify(one_block("LSTM", number), INPUT, levels=("A",), split=ROW_PARTS)
-
-
-@Kept
-def _map(number: int, level: str) -> Any:
-    return _ordered(number).comparison(level, 0)
-
-
-def _link(case: Case, rng: np.random.Generator, effort: float) -> Sighting:
-    """A pair of states, one step, and a random link of the chain: the smaller of its two numbers."""
-    number = int(rng.integers(ORDERED))
-    cell = one_block("LSTM", number)
-    pairs = _pairs(rng, _ordered(number).anomaly.interval.box(), 2)
-    inputs = np.repeat(within(rng, Box([-INPUT], [INPUT]), 1, 1), PAIRS, axis=1)
-    k = int(rng.integers(PAIRS))
-    after = np.abs(_run(cell, pairs, inputs))[k, cell.units :]
-    smaller, larger = LINKS[int(rng.integers(len(LINKS)))]
-    deviation = tuple(np.abs(pairs[1] - pairs[0])[k].tolist())
-    euclidean = larger.startswith("A2")
-    seen = float(np.linalg.norm(after)) if euclidean else float(after.max())
-    value = seen if smaller == "seen" else _level_at(smaller, number, deviation)
-    return Sighting(value, {"smaller": smaller, "larger": larger, "number": number, "deviation": deviation})
-
-
-def _level_at(level: str, number: int, deviation: tuple[float, ...]) -> float:
-    """The bound of a level on the norm of Δh after one step."""
-    start = reduced(level, _ordered(number).stack, np.array(deviation))
-    out = _map(number, level).apply(start)
-    return float(out[len(out) // 2 :].max())
-
-
-def _larger(smaller: str, larger: str, number: int, deviation: tuple[float, ...]) -> float:
-    return _level_at(larger, number, deviation)
-
-
-def _wrong_link(wrong: Mapping[str, float]) -> Callable[..., float]:
-    def at(smaller: str, larger: str, number: int, deviation: tuple[float, ...]) -> float:
-        return wrong.get(larger, 1.0) * _level_at(larger, number, deviation)
-
-    return at
-
-
-# ---- signs that cancel
-
-LATEST = 16  # steps
-TURN = np.array([[1.25, 1.25], [1.25, -1.25]])  # R_g; all else is 0
-
-
-@Kept
-def cancelling() -> Certificate:
-    """Of the network of docs/resilience, section 5, at levels A2 and R."""
-    R = np.zeros((8, 2))
-    R[4:6] = TURN
-    return certify(LSTMCell(np.zeros((8, 1)), R, np.zeros(8)), INPUT, levels=("A2", "R"), split=ROW_PARTS)
-
-
-def _cancelled(case: Case, rng: np.random.Generator, effort: float) -> Sighting:
-    """The largest deviation of h among pairs in S_a after some steps."""
-    known, steps = cancelling(), int(rng.integers(LATEST + 1))
-    cell = known.stack.layers[0]
-    pairs = _pairs(rng, known.anomaly.interval.box(), 2)
-    inputs = np.zeros((steps, PAIRS, 1))
-    return Sighting(float(np.abs(_run(cell, pairs, inputs))[:, 2:].max()), {"steps": steps})
-
-
-def _euclidean_bound(steps: int) -> float:
-    return float(_euclidean_bounds()[steps])
-
-
-@Kept
-def _euclidean_bounds() -> Array:
-    return deviation_bounds(cancelling(), "A2", LATEST)
-
-
-def _with_norm(norm: float) -> Callable[..., float]:
-    """A of docs/resilience, theorem 4, for this network, which is ½ (1, ½)ᵀ (1, ‖R_g‖), with another norm."""
-
-    def at(steps: int) -> float:
-        start = 2 * np.linalg.norm(cancelling().anomaly.interval.magnitude.reshape(2, 2), axis=1)
-        A = np.outer([1.0, 0.5], [0.5, norm / 2])
-        return float((np.linalg.matrix_power(A, steps) @ start)[1])
-
-    return at
-
-
-def _cases(named: Mapping[str, Mapping[str, Any]]) -> tuple[Case, ...]:
-    return tuple(Case(name, arguments) for name, arguments in named.items())
-
-
 LARGEST, EUCLIDEAN = "largest entry", "Euclidean"
-ROUNDING = 1e-11
 
 CLAIMS = (
     Claim(
@@ -330,7 +186,7 @@ CLAIMS = (
         relation=Relation.NEVER_EXCEEDS,
         theory=_after(_norm_matrix),
         simulate=_lstm_pair,
-        cases=_cases({LARGEST: {"norm": "max"}, EUCLIDEAN: {"norm": "euclidean"}}),
+        cases=cases({LARGEST: {"norm": "max"}, EUCLIDEAN: {"norm": "euclidean"}}),
         tolerance=ROUNDING,
         remainder="rounding",
         false_variants=(
@@ -347,7 +203,7 @@ CLAIMS = (
         relation=Relation.NEVER_EXCEEDS,
         theory=cell_bound,
         simulate=_input_to_state,
-        cases=_cases({LARGEST: {}}),
+        cases=cases({LARGEST: {}}),
         tolerance=ROUNDING,
         remainder="rounding",
         false_variants=(
@@ -363,7 +219,7 @@ CLAIMS = (
         relation=Relation.NEVER_EXCEEDS,
         theory=_contracted(_gru_rate),
         simulate=_gru_pair,
-        cases=_cases({LARGEST: {}}),
+        cases=cases({LARGEST: {}}),
         tolerance=ROUNDING,
         remainder="rounding",
         false_variants=(
@@ -380,7 +236,7 @@ CLAIMS = (
         relation=Relation.NEVER_EXCEEDS,
         theory=of_network(recovery_bound),
         simulate=searched_recovery,
-        cases=_cases({"GRU": {"kind": "GRU"}}),
+        cases=cases({"GRU": {"kind": "GRU"}}),
         tolerance=0.0,
         remainder="nothing: both sides are integers",
         false_variants=(
@@ -388,42 +244,7 @@ CLAIMS = (
             FalseVariant("S_n for S_a, which an anomaly reaches", whatever_level(without_anomaly)),
         ),
     ),
-    Claim(
-        name="order",
-        paper=PAPER,
-        place="docs/resilience, section 5",
-        sentence="‖Δh⁺‖ ≤ R ≤ C ≤ B ≤ A in the largest entry, ‖Δh⁺‖ ≤ A2r ≤ A2 in the Euclidean norm.",
-        relation=Relation.NEVER_EXCEEDS,
-        theory=_larger,
-        simulate=_link,
-        cases=_cases({"a random link": {}}),
-        tolerance=ROUNDING,
-        remainder="rounding",
-        false_variants=(
-            FalseVariant("R by a percent less", _wrong_link({"R": 0.99})),
-            FalseVariant("C by a percent less", _wrong_link({"C": 0.99})),
-            FalseVariant("B by a tenth less", _wrong_link({"B": 0.9})),
-            FalseVariant("A by a percent less", _wrong_link({"A": 0.99})),
-            FalseVariant("A2r by a percent less", _wrong_link({"A2r": 0.99})),
-            FalseVariant("A2 by a tenth less", _wrong_link({"A2": 0.9})),
-        ),
-    ),
-    Claim(
-        name="cancellation",
-        paper=PAPER,
-        place="docs/resilience, section 5: the Euclidean norm and moduli cannot be compared",
-        sentence="With R_g = 1.25 [[1, 1], [1, −1]] alone h settles by level A2, λ = ½ + ¼·1.25√2, though ρ(R) > 1.",
-        relation=Relation.NEVER_EXCEEDS,
-        theory=_euclidean_bound,
-        simulate=_cancelled,
-        cases=_cases({"two units": {}}),
-        tolerance=ROUNDING,
-        remainder="rounding",
-        false_variants=(
-            FalseVariant("1.25, the largest entry, for the norm 1.25√2", _with_norm(1.25)),
-            FalseVariant("1.25√2 less a tenth", _with_norm(0.9 * 1.25 * math.sqrt(2))),
-        ),
-    ),
+    *ORDER_CLAIMS,
 )
 
 if __name__ == "__main__":

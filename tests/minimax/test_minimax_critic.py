@@ -36,10 +36,10 @@ def slope_and_hessian(layers, biases, activation, x):
 
 @pytest.mark.parametrize("activation", sorted(DERIVATIVES))
 @pytest.mark.parametrize("depth", [1, 2, 3])
-def test_no_random_network_exceeds_its_constants(activation, depth):
-    rng = np.random.default_rng(depth)
+def test_no_random_network_exceeds_its_constants(cases, activation, depth):
+    rng, count = np.random.default_rng(depth), cases(20, 200)
     tightest = 0.0
-    for _ in range(30):
+    for _ in range(count):
         widths = [2, *[int(rng.integers(1, 5)) for _ in range(depth - 1)], 1]
         layers = [rng.normal(size=(m, n)) for n, m in itertools.pairwise(widths)]
         biases = [rng.normal(size=m) for m in widths[1:-1]]
@@ -49,7 +49,11 @@ def test_no_random_network_exceeds_its_constants(activation, depth):
             assert np.linalg.norm(slope) <= bound.alpha * (1 + 1e-12)
             assert np.linalg.norm(hessian, 2) <= bound.beta1 * (1 + 1e-12)
             tightest = max(tightest, np.linalg.norm(slope) / bound.alpha)
+            if bound.beta1:
+                tightest = max(tightest, np.linalg.norm(hessian, 2) / bound.beta1)
     assert tightest > 0.3  # a bound that nothing comes near would say little
+    # a linear critic attains its constant trivially
+    cases.record("constants of network critics: share of the bound", count, tightest if depth > 1 else 0.0)
 
 
 @pytest.mark.parametrize("activation", sorted(DERIVATIVES))

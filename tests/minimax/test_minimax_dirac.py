@@ -11,7 +11,7 @@ from scipy.integrate import solve_ivp
 
 from lemmata.theory.minimax.dirac_gan import dirac_gan
 from lemmata.theory.minimax.lq_gan import lq_gan
-from lemmata.theory.minimax.update_map import update_spectrum
+from lemmata.theory.minimax.update_map import update_map, update_spectrum
 
 CASES = tomllib.loads((Path(__file__).parents[1] / "reference" / "minimax.toml").read_text(encoding="utf-8"))
 
@@ -54,6 +54,24 @@ def test_equal_steps_are_stable_just_below_the_threshold_and_not_just_above(algo
     h = game.threshold(algorithm)
     for factor, verdict in ((0.9999, "stable"), (1.0001, "unstable")):
         assert game.spectrum(algorithm, factor * h, factor * h).verdict == verdict
+
+
+@pytest.mark.parametrize("loss", ["logistic", "wgan"])
+def test_thresholds_in_closed_form_are_those_of_bisection(cases, loss):
+    """On ρ = 1 by the eigenvalues of the built maps."""
+    rng, count, worst = np.random.default_rng(3), cases(3, 20), 0.0
+    for _ in range(count):
+        weight, decay = rng.uniform(0.05, 4.0), rng.uniform(0.0, 1.0) * rng.integers(2)
+        game = dirac_gan(loss, "r1", float(weight), generator_decay=float(decay))
+        for algorithm in ("simultaneous", "alternating"):
+            low, high = 0.0, 100.0
+            for _ in range(80):
+                middle = (low + high) / 2
+                inside = np.abs(np.linalg.eigvals(update_map(game.jacobian, 1, algorithm, middle, middle))).max() < 1
+                low, high = (middle, high) if inside else (low, middle)
+            worst = max(worst, abs(low / game.threshold(algorithm) - 1))
+    assert worst < 1e-12
+    cases.record("thresholds of Dirac-GANs: relative error", 2 * count, worst)
 
 
 @given(**DAMPED)
@@ -197,15 +215,22 @@ def test_the_linear_quadratic_gan_of_the_reference():
     ("n", "ridge", "penalty"),
     [(n, ridge, penalty) for n in (1, 2, 3) for ridge, penalty in ((0.0, 0.5), (0.5, 0.2), (4.0, 0.3), (0.0, 2.0))],
 )
-def test_the_modes_are_the_eigenvalues_of_the_built_field(n, ridge, penalty):
-    rng = np.random.default_rng(n)
+def test_the_modes_are_the_eigenvalues_of_the_built_field(cases, n, ridge, penalty):
+    count = cases(1, 8)
+    errors = [lq_error(n, ridge, penalty, np.random.default_rng(n + 10 * k)) for k in range(count)]
+    assert max(errors) < 1e-7  # zeros of multiplicity > 1 lose half the digits
+    cases.record("eigenvalues of linear-quadratic GANs: error", count, max(errors))
+
+
+def lq_error(n, ridge, penalty, rng):
+    """Of the eigenvalues, relative to 1 + |z|; rates and thresholds are compared besides."""
     x = rng.normal(size=(n, n))
     sigma = x @ x.T + 0.1 * np.eye(n)
     game, built = lq_gan(sigma, ridge, penalty), lq_jacobian(sigma, ridge, penalty)
-    left = list(np.concatenate([game.eigenvalues.ravel(), np.zeros(game.rotations)]))
+    left, errors = list(np.concatenate([game.eigenvalues.ravel(), np.zeros(game.rotations)])), []
     for z in np.linalg.eigvals(built):
         nearest = int(np.argmin(np.abs(np.array(left) - z)))
-        assert abs(left.pop(nearest) - z) < 1e-7 * (1 + abs(z))  # zeros of multiplicity > 1 lose half the digits
+        errors.append(abs(left.pop(nearest) - z) / (1 + abs(z)))
     assert left == []
     assert update_spectrum(built, n * n, "simultaneous", 1e-3, 1e-3, floor=1e-8).neutral == game.rotations
     for algorithm in ("simultaneous", "alternating"):
@@ -215,6 +240,7 @@ def test_the_modes_are_the_eigenvalues_of_the_built_field(n, ridge, penalty):
             found = update_spectrum(built, n * n, algorithm, step, step, floor=1e-8)
             assert found.verdict == verdict
             assert found.rate == pytest.approx(game.rate(algorithm, step, step), rel=1e-6)
+    return max(errors)
 
 
 def test_pure_r1_has_the_threshold_of_its_weight_whatever_the_data():

@@ -32,9 +32,10 @@ def test_the_constants_are_those_of_the_reference(case):
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_the_profile_is_the_derivative_of_the_formula(kernel):
-    profile = kernel_profile(kernel, 0.7)
-    for r in (0.05, 0.3, 0.7, 1.9, 4.0):
+def test_the_profile_is_the_derivative_of_the_formula(cases, kernel):
+    profile, worst = kernel_profile(kernel, 0.7), 0.0
+    points = [0.05, 0.3, 0.7, 1.9, 4.0, *np.random.default_rng(0).uniform(0.01, 5.0, cases(0, 36)).tolist()]
+    for r in points:
         with mpmath.workdps(30):
             value, slope, curvature = (
                 float(mpmath.diff(lambda x: FORMULAS[kernel](x / mpmath.mpf("0.7")), mpmath.mpf(repr(r)), order))
@@ -45,6 +46,8 @@ def test_the_profile_is_the_derivative_of_the_formula(kernel):
         assert profile.slope_ratio(r) == pytest.approx(slope / r, rel=1e-13)
         # the curvature changes sign: relative to its largest value
         assert profile.curvature(r) == pytest.approx(curvature, rel=1e-13, abs=1e-14 / 0.49)
+        worst = max(worst, abs(profile.value(r) / value - 1), abs(profile.slope(r) / slope - 1))
+    cases.record("closed forms of kernels: relative error", 4 * len(points), worst)
 
 
 @pytest.mark.parametrize("kernel", SMOOTH)
@@ -85,23 +88,27 @@ def critic_hessian(profile, x, points, signs):
 
 @pytest.mark.parametrize("kernel", SMOOTH)
 @pytest.mark.parametrize("dimension", [1, 2, 3, 5])
-def test_no_random_pair_of_measures_exceeds_the_constants(kernel, dimension):
-    rng = np.random.default_rng(dimension)
+def test_no_random_pair_of_measures_exceeds_the_constants(cases, kernel, dimension):
+    rng, count, tightest = np.random.default_rng(dimension), cases(250, 2400), 0.0
     length, ridge = 0.8, 0.3
     profile, bound = kernel_profile(kernel, length), kernel_constants(kernel, length, ridge)
-    for _ in range(250):
+    for _ in range(count):
         n = int(rng.integers(1, 4))
         x, y, z = rng.normal(size=(3, n, dimension)) * rng.choice([0.3, 1.0, 3.0])
         at = rng.normal(size=dimension)
         signs = np.full(n, 1 / n) / ridge
         both, pair = np.concatenate([signs, -signs]), np.concatenate([x, y])
-        assert np.linalg.norm(critic_gradient(profile, at, pair, both)) <= bound.alpha * (1 + 1e-12)
+        slope = np.linalg.norm(critic_gradient(profile, at, pair, both))
+        assert slope <= bound.alpha * (1 + 1e-12)
         curvature = np.linalg.norm(critic_hessian(profile, at, pair, both), 2)
         assert curvature <= bound.beta1 * (1 + 1e-12)
         # the coupling by index is one of the couplings, so its cost is at least W1
         cost = np.linalg.norm(x - z, axis=1).mean()
         apart = critic_gradient(profile, at, np.concatenate([x, z]), both)
         assert np.linalg.norm(apart) <= bound.beta2 * cost * (1 + 1e-12)
+        shares = (slope / bound.alpha, curvature / bound.beta1, np.linalg.norm(apart) / (bound.beta2 * cost))
+        tightest = max(tightest, *shares)
+    cases.record("constants of kernel critics, random attack: share of the bound", count, tightest)
 
 
 @pytest.mark.parametrize("kernel", SMOOTH)
@@ -133,13 +140,16 @@ def test_the_constants_scale_with_ridge_and_lengthscale(kernel, length, ridge):
 
 
 @pytest.mark.parametrize("block", range(3))
-def test_a_penalised_critic_stays_within_its_bounds(block):
+def test_a_penalised_critic_stays_within_its_bounds(cases, block):
     """A⁻¹(m_μ − m_μ₀), A = λ + ρG, solved on the span of derivatives of the kernel on the line."""
-    for seed in range(30 * block, 30 * block + 30):
-        check_a_penalised_critic(np.random.default_rng(seed))
+    count = cases(30, 300)
+    shares = [penalised_share(np.random.default_rng(seed)) for seed in range(count * block, count * (block + 1))]
+    assert max(shares) <= 1
+    cases.record("bounds of penalised critics: share of the bound", count, max(shares))
 
 
-def check_a_penalised_critic(rng):
+def penalised_share(rng):
+    """The largest of α, β₁ and β₂ seen over its bound."""
     ridge, rho = rng.uniform(0.1, 1.0), rng.exponential()
     data, moved, other = rng.normal(size=(3, 6)) * rng.choice([0.3, 1.0])
     profile, bound = kernel_profile("gaussian", 1.0), penalised_constants("gaussian", 1.0, ridge)
@@ -158,9 +168,12 @@ def check_a_penalised_critic(rng):
         return free - rho / ridge * tall @ w / 6
 
     first, second = penalised_slope(moved), penalised_slope(other)
-    assert np.abs(first).max() <= bound.alpha
-    assert np.abs(np.diff(first) / np.diff(grid)).max() <= bound.beta1
-    assert np.abs(first - second).max() <= bound.beta2 * np.abs(np.sort(moved) - np.sort(other)).mean()
+    distance = np.abs(np.sort(moved) - np.sort(other)).mean()
+    return max(
+        np.abs(first).max() / bound.alpha,
+        np.abs(np.diff(first) / np.diff(grid)).max() / bound.beta1,
+        np.abs(first - second).max() / (bound.beta2 * distance),
+    )
 
 
 def test_a_small_domain_has_smaller_penalised_bounds():

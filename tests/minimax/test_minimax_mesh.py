@@ -105,21 +105,32 @@ def test_without_strong_convexity_the_sobolev_rate_tends_to_one_as_well():
     assert abs(scaled[-1] - 125) < abs(scaled[0] - 125)
 
 
-@settings(max_examples=200)
+@settings(max_examples=50)
 @given(st.floats(0.05, 1.9), st.floats(0.05, 1.9), st.floats(0.01, 3.0))
 def test_the_limit_is_the_supremum_over_couplings(p, c, top):
+    assert limit_error(p, c, top) < 1e-6
+
+
+def test_the_limit_is_the_supremum_over_couplings_of_random_games(cases):
+    rng, count = np.random.default_rng(7), cases(200, 2000)
+    errors = [limit_error(*rng.uniform([0.05, 0.05, 0.01], [1.9, 1.9, 3.0])) for _ in range(count)]
+    assert max(errors) < 1e-6
+    cases.record("supremum over all meshes: relative error", count, max(errors))
+
+
+def limit_error(p, c, top):
     """p = η with τ = 1, c = γ, w = ηγt with t up to 1/λ."""
     found = mesh_rates(1, "sobolev", p * c / top, 0.0, p, c, 1.0).limit
     w = top * np.concatenate([np.geomspace(1e-9, 1, 100), np.linspace(0, 1, 100)])
     half, square = 1 - (p + c) / 2, (p - c) ** 2 / 4 - w
     roots = [np.abs(half + sign * np.sqrt(square.astype(complex))) for sign in (1, -1)]
-    assert found == pytest.approx(np.max(roots), rel=1e-6)
+    return abs(found / np.max(roots) - 1)
 
 
 @pytest.mark.parametrize("n", [4, 8, 64])
 @pytest.mark.parametrize("kernel", ["gaussian", "imq", "matern32", "matern12"])
-def test_the_exact_critic_keeps_its_sublinear_bound_on_every_grid(n, kernel):
-    rng = np.random.default_rng(n)
+def test_the_exact_critic_keeps_its_sublinear_bound_on_every_grid(cases, n, kernel):
+    rng, runs, tightest = np.random.default_rng(n), cases(1, 10), 0.0
     ridge = 0.7
     x = np.arange(n) / n
     apart = np.abs(x[:, None] - x)
@@ -127,14 +138,17 @@ def test_the_exact_critic_keeps_its_sublinear_bound_on_every_grid(n, kernel):
     values, vectors = np.linalg.eigh(operator)
     operator = vectors * np.maximum(values, 0.0) @ vectors.T  # wrapped around, imq is not quite positive
     eta = ridge / values[-1]
-    u = rng.normal(size=n) * n**0.5
-    start = u @ u / n
-    for steps in range(1, 120):
-        u = u - eta * operator @ u / ridge
-        objective = u @ operator @ u / (2 * ridge * n)
-        bound = exact_critic_bound(start, eta, steps)
-        assert objective <= bound * (1 + 1e-12)
-        assert bound <= start / (2 * eta * (2 * steps + 1))
+    for _ in range(runs):
+        u = rng.normal(size=n) * n**0.5
+        start = u @ u / n
+        for steps in range(1, 120):
+            u = u - eta * operator @ u / ridge
+            objective = u @ operator @ u / (2 * ridge * n)
+            bound = exact_critic_bound(start, eta, steps)
+            assert objective <= bound * (1 + 1e-12)
+            assert bound <= start / (2 * eta * (2 * steps + 1))
+            tightest = max(tightest, objective / bound)
+    cases.record("sublinear bound of the exact critic: share of the bound", runs, tightest)
 
 
 def test_the_sublinear_bound_is_attained_by_the_mode_at_the_right_place():
@@ -146,8 +160,15 @@ def test_the_sublinear_bound_is_attained_by_the_mode_at_the_right_place():
 
 
 @pytest.mark.parametrize("ridge", [0.05, 1.0])
-def test_mirror_descent_keeps_its_promise_against_every_comparison(ridge):
-    rng = np.random.default_rng(4)
+def test_mirror_descent_keeps_its_promise_against_every_comparison(cases, ridge):
+    runs = cases(1, 5)
+    shares = [mirror_descent_share(ridge, np.random.default_rng(4 + k)) for k in range(runs)]
+    assert 0.02 < max(shares) <= 1 + 1e-12
+    cases.record("mirror descent, ridge: share of the bound", 21 * runs, max(shares))
+
+
+def mirror_descent_share(ridge, rng):
+    """The largest J(μ_T) − J(μ*) over its bound, against the data and twenty others at T = 1, …, 59."""
     x = rng.normal(size=(12, 2))
     gram = kernel_profile("gaussian", 0.6).value(np.linalg.norm(x[:, None] - x, axis=2))
     data, start = rng.dirichlet(np.ones(12)), rng.dirichlet(np.ones(12))
@@ -158,22 +179,28 @@ def test_mirror_descent_keeps_its_promise_against_every_comparison(ridge):
     def loss(w):
         return (w - data) @ gram @ (w - data) / (2 * ridge)
 
-    w, tightest = start, 0.0
+    w, largest = start, 0.0
     for steps in range(1, 60):
         w = w * np.exp(-found.step * gram @ (w - data) / ridge)
         w = w / w.sum()
         for target in (data, *others):
             kl = float(np.sum(target * np.log(target / start)))
             bound = mirror_descent_bound(kl, steps, ridge, oscillation=float(delta)).bound
-            assert loss(w) - loss(target) <= bound * (1 + 1e-12)
-            tightest = max(tightest, (loss(w) - loss(target)) / bound)
-    assert tightest > 0.02
+            largest = max(largest, (loss(w) - loss(target)) / bound)
+    return largest
 
 
 @pytest.mark.parametrize("ridge", [0.05, 1.0])
-def test_mirror_descent_on_an_inf_convolved_loss_keeps_its_promise(ridge):
+def test_mirror_descent_on_an_inf_convolved_loss_keeps_its_promise(cases, ridge):
     """inf over ν of KL(ν‖q) + MMD²(μ, ν)/(2λ) on twelve points, its inner problem solved by Newton's method."""
-    rng = np.random.default_rng(8)
+    runs = cases(8, 72)
+    shares = [convolved_descent_share(ridge, np.random.default_rng(8 + k)) for k in range(runs)]
+    assert max(shares) <= 1 + 1e-9
+    cases.record("mirror descent, inf-convolved KL: share of the bound", 5 * runs, max(shares))
+
+
+def convolved_descent_share(ridge, rng):
+    """The largest J(μ_T) − J(μ*) over its bound, against q and four others at T = 1, …, 15; J never rises."""
     x = rng.normal(size=(12, 2))
     gram = kernel_profile("gaussian", 0.6).value(np.linalg.norm(x[:, None] - x, axis=2))
     q, w = rng.dirichlet(np.ones(12)), rng.dirichlet(np.ones(12))
@@ -194,17 +221,18 @@ def test_mirror_descent_on_an_inf_convolved_loss_keeps_its_promise(ridge):
     targets = [q, *rng.dirichlet(np.ones(12), size=4)]
     aims = [inner(target, np.zeros(12))[1] for target in targets]
     divergences = [float(np.sum(target * np.log(target / w))) for target in targets]
-    y, losses = np.zeros(12), []
+    y, losses, largest = np.zeros(12), [], 0.0
     for steps in range(16):
         y, loss = inner(w, y)
         losses.append(loss)
         if steps:
             for aim, kl in zip(aims, divergences, strict=True):
-                assert loss - aim <= mirror_descent_bound(kl, steps, ridge, oscillation=delta).bound * (1 + 1e-9)
+                largest = max(largest, (loss - aim) / mirror_descent_bound(kl, steps, ridge, oscillation=delta).bound)
         w = w * np.exp(-found.step * y)
         w = w / w.sum()
     assert (np.diff(losses) <= 1e-9).all()
     assert aims[0] == pytest.approx(0.0, abs=1e-12)
+    return largest
 
 
 def refused(message, function, *arguments, **words):

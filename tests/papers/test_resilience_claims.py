@@ -10,18 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from lemmata.papers import incremental_stability, lstm_resilience, random_networks
+from lemmata.papers import incremental_stability, lstm_resilience, order_of_levels, random_networks
 from lemmata.papers.claim import Case, Relation
-from lemmata.papers.incremental_stability import (
-    GRU_BLOCKS,
-    NETWORKS,
-    cancelling,
-    cell_bound,
-    gru_rate,
-    lstm_matrix,
-    one_block,
-)
+from lemmata.papers.incremental_stability import cell_bound, gru_rate, lstm_matrix
 from lemmata.papers.kept import Kept
+from lemmata.papers.one_block_networks import GRU_BLOCKS, NETWORKS, one_block
+from lemmata.papers.order_of_levels import cancelling
 from lemmata.papers.random_networks import SIZES, certificate, network, recovery_bounds, weights
 from lemmata.theory.resilience import Box, GRUCell, LSTMCell, Stack, cells_from_torch, recovery_time_bound
 from lemmata.theory.resilience.cell import as_stack
@@ -208,7 +202,7 @@ def test_every_block_stands_out_in_some_network():
 def test_every_link_of_the_order_is_tried():
     claim = CLAIMS["order"]
     tried = [claim.simulate(claim.cases[0], stream(5, "order", k), 1.0).arguments for k in range(300)]
-    assert {(at["smaller"], at["larger"]) for at in tried} == set(incremental_stability.LINKS)
+    assert {(at["smaller"], at["larger"]) for at in tried} == set(order_of_levels.LINKS)
 
 
 def test_where_signs_cancel_only_the_euclidean_level_has_a_bound():
@@ -218,7 +212,7 @@ def test_where_signs_cancel_only_the_euclidean_level_has_a_bound():
     assert known.levels["R"].rate.spectral_radius == pytest.approx(1.125, rel=2e-6)
     found = recovery_time_bound(known, 0.1).levels
     assert (found["A2"].value, found["R"].value) == (34, math.inf)
-    wrong = incremental_stability._with_norm(1.25 * math.sqrt(2))
+    wrong = order_of_levels._with_norm(1.25 * math.sqrt(2))
     claim = CLAIMS["cancellation"]
     assert wrong(steps=10) == pytest.approx(claim.theory_at({"steps": 10}), rel=1e-6)  # but for the factor the same
 
