@@ -6,12 +6,16 @@ from . import (
     concept_bottleneck,
     deep_linear,
     entropy_approximation,
+    gan_stability,
     incremental_stability,
     lstm_resilience,
+    minimax_convergence,
+    nonconvex_concave,
     observed_chain,
     pairwise_distances,
     partial_concept_bottleneck,
     reduced_rank,
+    smoothness_of_gans,
 )
 from .claim import Claim
 
@@ -25,6 +29,10 @@ MODULES = (
     pairwise_distances,
     lstm_resilience,
     incremental_stability,
+    minimax_convergence,
+    smoothness_of_gans,
+    gan_stability,
+    nonconvex_concave,
 )
 PAPERS: dict[str, tuple[Claim, ...]] = {module.__name__.rpartition(".")[2]: module.CLAIMS for module in MODULES}
 TITLES = {module.__name__.rpartition(".")[2]: (module.__doc__ or "").partition("\n")[0] for module in MODULES}
