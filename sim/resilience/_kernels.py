@@ -1,15 +1,17 @@
 """Steps of LSTM and GRU layers for a block of runs at a time, a lane a run, the lanes innermost in every array.
 
-Letters are those of docs/resilience: u inputs, h and c states, z pre-activations, R weights.  A block has 64 or 128
-lanes, as the type of `block` says; arrays that hold lanes are flat, so that the distance of two rows is a constant that
-the compiler knows, and blocks are always full: one path of instructions for every run, whatever its neighbours.  `plan`
-has a row a layer (columns below); `weights`, V, holds the gates of a unit side by side, column by column, scaled as
-`packed.py` says.  Rows of h and u are padded with zeros to a multiple of four, one or two inputs to two.
+Letters are those of docs/resilience: u inputs, h and c states, z pre-activations, R weights.  A block has 64, four or
+one lanes, as the type of `block` says, so that the distance of two rows is a constant that the compiler knows; blocks
+are always full.  With 64 lanes a vector holds a number of several runs and the weights are spread over vectors one by
+one; with fewer a vector holds a weight of several units and the states are spread.  Every sum has the same order in
+both, b, then W u, then R h, column by column: a run comes out the same in any block.
+
+`plan` has a row a layer (columns below); `weights`, V, holds the units in groups of as many as stand side by side in a
+vector (of one, with 64 lanes), a group's b, W and R column by column, gate by gate, scaled as `packed.py` says.
 
 `contract` lets the compiler fuse a product and a sum, which only rounds less; nothing may be reordered, as that would
 ruin the exponential.  The error model is NumPy's because a test for a zero divisor would keep loops from becoming
-vector instructions, and so would an index that might be negative: hence the guards.  Where a loop over lanes ends at
-z.size // 4, that is L, but no constant: the compiler would unroll the whole loop, which is slower.
+vector instructions, and so would an index that might be negative: hence the guards.
 
 Nothing here checks its arguments or draws random numbers.  All kernels share one file because Numba's cache notices a
 change of a function's own file alone, not of what it calls elsewhere.
@@ -17,13 +19,18 @@ change of a function's own file alone, not of what it calls elsewhere.
 
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba import njit, types
 from numba.extending import intrinsic, overload
 
 STRETCH = 16  # steps whose inputs are brought into lanes together
+ROOM = 128  # numbers of a row of z, whose gates are taken together
+
+# bytes of a vector, and how many vectors of one gate are summed up side by side: four gates' fill half the registers
+VECTOR, SIDE = (64, 4) if get_host_cpu_features().get("avx512f") else (32, 2)
 
 # the columns of `plan`
-LSTM, UNITS, PASSED, KEPT, INPUT_WEIGHTS, STATE_WEIGHTS, BIAS, EVEN, ODD, MEMORY, COLUMNS = range(11)
+LSTM, UNITS, PASSED, KEPT, WEIGHTS, EVEN, ODD, MEMORY, COLUMNS = range(9)
 
 # 2^k comes out of the exponent's bits; adding 1.5 * 2^52 (2^23) rounds to an integer and leaves it in the lowest bits
 ROUND64, ROUND32 = 1.5 * 2.0**52, np.float32(1.5 * 2.0**23)
@@ -41,11 +48,31 @@ def lanes(block):
     raise NotImplementedError("only compiled code calls this")
 
 
+def group(block, V):
+    """How many units stand side by side in V."""
+    raise NotImplementedError("only compiled code calls this")
+
+
+def lanes_of(block):
+    """`lanes` of the type of a block."""
+    return {types.int8: 64, types.int16: 4, types.int32: 1}[block]
+
+
+def group_of(block, dtype):
+    """`group` of the types of a block and of its numbers."""
+    return 1 if block == types.int8 else 8 * VECTOR // dtype.bitwidth
+
+
 @overload(lanes)
 def _lanes(block):
-    if block == types.int8:
-        return lambda block: 64
-    return lambda block: 128
+    number = lanes_of(block)
+    return lambda block: number
+
+
+@overload(group)
+def _group(block, V):
+    number = group_of(block, V.dtype)
+    return lambda block, V: number
 
 
 # ---- σ and tanh as fractions, for one number of either precision
@@ -118,126 +145,176 @@ def tangent(y):
     return (one - s) * even - (s + one) * odd, (s + one) * even - (one - s) * odd
 
 
-# ---- one unit of a layer
+# ---- the gates of some units
 
 
 @njit(error_model="numpy", fastmath={"contract"})
-def lstm_unit(block, z, state, c, h, scale):
-    """c⁺ = fc + ig and h⁺ = o tanh c⁺ from the rows i, f, g, o of z, at the places c and h; scale = -2/log 2."""
-    L = lanes(block)
-    L2, L3 = 2 * L, 3 * L
+def lstm_gates(z, count, state, c, h, scale):
+    """c⁺ = fc + ig and h⁺ = o tanh c⁺ from the rows i, f, g, o of z, at c and h and after; scale = -2/log 2."""
     if c < 0 or h < 0:
         return
-    for t in range(L):
+    for t in range(count):
         pi, _, di = sigmoid(z[t])
-        pf, _, df = sigmoid(z[L + t])
-        pg, dg = tangent(z[L2 + t])
+        pf, _, df = sigmoid(z[ROOM + t])
+        pg, dg = tangent(z[2 * ROOM + t])
         both = di * dg
         state[c + t] = (state[c + t] * pf * both + pi * pg * df) / (both * df)
-    for t in range(L):
-        po, _, do = sigmoid(z[L3 + t])
+    for t in range(count):
+        po, _, do = sigmoid(z[3 * ROOM + t])
         pc, dc = tangent(scale * state[c + t])
         state[h + t] = po * pc / (do * dc)
 
 
 @njit(error_model="numpy", fastmath={"contract"})
-def gru_unit(block, z, state, old, new):
+def gru_gates(z, count, state, old, new):
     """h⁺ = (1 - z)ν + zh, ν = tanh(a + rq), from the rows r, z, a, q of z."""
-    L = lanes(block)
-    L2, L3 = 2 * L, 3 * L
     if old < 0 or new < 0:
         return
-    for t in range(L):
+    for t in range(count):
         pr, _, dr = sigmoid(z[t])
-        z[L2 + t] += z[L3 + t] * pr / dr
-    for t in range(L):
-        pz, qz, dz = sigmoid(z[L + t])
-        pn, dn = tangent(z[L2 + t])
+        z[2 * ROOM + t] += z[3 * ROOM + t] * pr / dr
+    for t in range(count):
+        pz, qz, dz = sigmoid(z[ROOM + t])
+        pn, dn = tangent(z[2 * ROOM + t])
         state[new + t] = (qz * pn + pz * dn * state[old + t]) / (dz * dn)
 
 
-# ---- z = b + W u + R h of one unit, four columns a pass
+# ---- z = b + W u + R h of one group of units
 
 
-@njit(error_model="numpy", fastmath={"contract"})
-def begin_two(block, V, v, b, state, s, z):
-    """Four rows of z from b and two rows of the state, starting at s."""
-    L = lanes(block)
-    L2, L3 = 2 * L, 3 * L
-    if v < 0 or b < 0 or s < 0:
-        return
-    b0, b1, b2, b3 = V[b], V[b + 1], V[b + 2], V[b + 3]
-    v00, v01, v02, v03 = V[v], V[v + 1], V[v + 2], V[v + 3]
-    v10, v11, v12, v13 = V[v + 4], V[v + 5], V[v + 6], V[v + 7]
-    for t in range(L):
-        x0, x1 = state[s + t], state[s + L + t]
-        z[t] = v10 * x1 + (v00 * x0 + b0)
-        z[L + t] = v11 * x1 + (v01 * x0 + b1)
-        z[L2 + t] = v12 * x1 + (v02 * x0 + b2)
-        z[L3 + t] = v13 * x1 + (v03 * x0 + b3)
+def product_of(input_gates, state_gates):
+    """A product that fills four rows of z, where W has columns for the `input_gates` of them and R for the others.
+
+    Written in LLVM's instructions, since of loops over arrays the compiler stores and reloads the sums at every column.
+    """
+
+    @intrinsic
+    def product(typing, block, V, v, state, source, passed, old, kept, z, place):
+        """The rows of z from `place` on, of the group at v: `passed` rows of u at `source`, `kept` of h at `old`."""
+        number = types.intp
+        signature = types.void(block, V, number, state, number, number, number, number, z, number)
+
+        def generate(context, builder, signature, arguments):
+            emitter = Emitter(context, builder, signature.args[0], signature.args[1].dtype)
+            V, state, z = (
+                context.make_array(signature.args[k])(context, builder, arguments[k]).data for k in (1, 3, 8)
+            )
+            _, _, v, _, source, passed, old, kept, _, place = arguments
+            parts = ((input_gates, source, passed), (state_gates, old, kept))
+            sums = [[None] * emitter.vectors for gate in range(4)]
+            for first in range(0, emitter.vectors, emitter.side):
+                emitter.sum_up(sums, first, V, v, state, parts)
+            emitter.write(sums, z, place)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return product
 
 
-@njit(error_model="numpy", fastmath={"contract"})
-def begin_four(block, V, v, b, state, s, z):
-    """Four rows of z from b and four rows of the state, starting at s."""
-    L = lanes(block)
-    L2, L3 = 2 * L, 3 * L
-    if v < 0 or b < 0 or s < 0:
-        return
-    b0, b1, b2, b3 = V[b], V[b + 1], V[b + 2], V[b + 3]
-    v00, v01, v02, v03 = V[v], V[v + 1], V[v + 2], V[v + 3]
-    v10, v11, v12, v13 = V[v + 4], V[v + 5], V[v + 6], V[v + 7]
-    v20, v21, v22, v23 = V[v + 8], V[v + 9], V[v + 10], V[v + 11]
-    v30, v31, v32, v33 = V[v + 12], V[v + 13], V[v + 14], V[v + 15]
-    for t in range(L):
-        x0, x1, x2, x3 = state[s + t], state[s + L + t], state[s + L2 + t], state[s + L3 + t]
-        z[t] = v30 * x3 + (v20 * x2 + (v10 * x1 + (v00 * x0 + b0)))
-        z[L + t] = v31 * x3 + (v21 * x2 + (v11 * x1 + (v01 * x0 + b1)))
-        z[L2 + t] = v32 * x3 + (v22 * x2 + (v12 * x1 + (v02 * x0 + b2)))
-        z[L3 + t] = v33 * x3 + (v23 * x2 + (v13 * x1 + (v03 * x0 + b3)))
+class Emitter:
+    """Writes the instructions of a product; what the methods take and return stands for numbers of the program."""
+
+    def __init__(self, context, builder, block, dtype):
+        self.builder = builder
+        self.bytes = dtype.bitwidth // 8
+        self.width = VECTOR // self.bytes
+        self.lanes, self.group = lanes_of(block), group_of(block, dtype)
+        self.vectors = self.lanes // self.width if self.group == 1 else self.lanes  # of one gate
+        self.side = min(SIDE, self.vectors)
+        self.vector = ir.VectorType(context.get_value_type(dtype), self.width)
+        self.integer = context.get_value_type(types.intp)
+
+    def number(self, value):
+        return ir.Constant(self.integer, value)
+
+    def load(self, array, place, offset):
+        """Neighbours, as a vector."""
+        pointer = self.builder.gep(array, [self.builder.add(place, self.number(offset))])
+        return self.builder.load(self.builder.bitcast(pointer, self.vector.as_pointer()), align=self.bytes)
+
+    def spread(self, array, place, offset):
+        """One number, all over a vector."""
+        value = self.builder.load(self.builder.gep(array, [self.builder.add(place, self.number(offset))]))
+        nothing = ir.Constant(self.vector, ir.Undefined)
+        single = self.builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
+        return self.builder.shuffle_vector(single, nothing, self.order([0] * self.width))
+
+    def order(self, places):
+        return ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places)
+
+    def weight(self, V, v, gate):
+        if self.group == 1:
+            return self.spread(V, v, gate)
+        return self.load(V, v, gate * self.group)
+
+    def value(self, state, row, j):
+        if self.group == 1:
+            return self.load(state, row, j * self.width)
+        return self.spread(state, row, j)
+
+    def sum_up(self, sums, first, V, v, state, parts):
+        """The vectors from `first` on of every gate, `side` of them: b and the columns of all parts."""
+        chosen = range(first, first + self.side)
+        for gate in range(4):
+            bias = self.weight(V, v, gate)
+            for j in chosen:
+                sums[gate][j] = bias
+        v = self.builder.add(v, self.number(4 * self.group))
+        for gates, row, count in parts:
+            v = self.add_columns(sums, chosen, gates, V, v, state, row, count)
+
+    def add_columns(self, sums, chosen, gates, V, v, state, row, count):
+        """Add `count` rows of the state, times the columns from v on, to the sums; where the next columns start."""
+        builder, before = self.builder, self.builder.block
+        head, body, after = (builder.append_basic_block(name) for name in ("columns", "column", "summed"))
+        start = builder.mul(row, self.number(self.lanes))
+        builder.branch(head)
+        builder.position_at_end(head)
+        k, here, place = (self.running(value, before) for value in (self.number(0), v, start))
+        for gate in gates:
+            for j in chosen:
+                sums[gate][j] = self.running(sums[gate][j], before)
+        builder.cbranch(builder.icmp_signed("<", k, count), body, after)
+        builder.position_at_end(body)
+        values = [self.value(state, place, j) for j in chosen]
+        for q, gate in enumerate(gates):
+            weight = self.weight(V, here, q)
+            for j, value in zip(chosen, values, strict=True):
+                term = builder.fmul(weight, value, flags=("contract",))
+                sums[gate][j].add_incoming(builder.fadd(sums[gate][j], term, flags=("contract",)), body)
+        for phi, more in ((k, 1), (here, len(gates) * self.group), (place, self.lanes)):
+            phi.add_incoming(builder.add(phi, self.number(more)), body)
+        builder.branch(head)
+        builder.position_at_end(after)
+        return here
+
+    def running(self, value, before):
+        """A number that starts as `value` and changes in a loop."""
+        phi = self.builder.phi(value.type)
+        phi.add_incoming(value, before)
+        return phi
+
+    def write(self, sums, z, place):
+        """The sums to z, the runs of a unit side by side."""
+        for gate, row in enumerate(sums):
+            if self.group > 1:
+                while len(row) > 1:  # 0 1 2 3 to 02 13 to 0123
+                    half = len(row) // 2
+                    row = [self.interleaved(*pair) for pair in zip(row[:half], row[half:], strict=True)]
+            for j, vector in enumerate(row):
+                target = self.builder.gep(z, [self.builder.add(place, self.number(gate * ROOM + j * self.width))])
+                pointer = self.builder.bitcast(target, vector.type.as_pointer())
+                self.builder.store(vector, pointer, align=self.bytes)
+
+    def interleaved(self, left, right):
+        """left[0], right[0], left[1], …"""
+        n = left.type.count
+        return self.builder.shuffle_vector(left, right, self.order([k // 2 + n * (k % 2) for k in range(2 * n)]))
 
 
-@njit(error_model="numpy", fastmath={"contract"})
-def add_four(block, V, v, state, s, passes, z):
-    """Add 4 * passes rows of the state to the four rows of z."""
-    L = lanes(block)
-    L2, L3 = 2 * L, 3 * L
-    if v < 0 or s < 0:
-        return
-    for _ in range(passes):
-        v00, v01, v02, v03 = V[v], V[v + 1], V[v + 2], V[v + 3]
-        v10, v11, v12, v13 = V[v + 4], V[v + 5], V[v + 6], V[v + 7]
-        v20, v21, v22, v23 = V[v + 8], V[v + 9], V[v + 10], V[v + 11]
-        v30, v31, v32, v33 = V[v + 12], V[v + 13], V[v + 14], V[v + 15]
-        for t in range(z.size // 4):
-            x0, x1, x2, x3 = state[s + t], state[s + L + t], state[s + L2 + t], state[s + L3 + t]
-            z[t] = v30 * x3 + (v20 * x2 + (v10 * x1 + (v00 * x0 + z[t])))
-            z[L + t] = v31 * x3 + (v21 * x2 + (v11 * x1 + (v01 * x0 + z[L + t])))
-            z[L2 + t] = v32 * x3 + (v22 * x2 + (v12 * x1 + (v02 * x0 + z[L2 + t])))
-            z[L3 + t] = v33 * x3 + (v23 * x2 + (v13 * x1 + (v03 * x0 + z[L3 + t])))
-        v += 16
-        s += 4 * L
-
-
-@njit(error_model="numpy", fastmath={"contract"})
-def add_three(block, V, v, state, s, passes, z):
-    """Add 4 * passes rows of the state to the rows 0, 1 and 3 of z."""
-    L = lanes(block)
-    L2, L3 = 2 * L, 3 * L
-    if v < 0 or s < 0:
-        return
-    for _ in range(passes):
-        v00, v01, v03 = V[v], V[v + 1], V[v + 2]
-        v10, v11, v13 = V[v + 3], V[v + 4], V[v + 5]
-        v20, v21, v23 = V[v + 6], V[v + 7], V[v + 8]
-        v30, v31, v33 = V[v + 9], V[v + 10], V[v + 11]
-        for t in range(z.size // 4):
-            x0, x1, x2, x3 = state[s + t], state[s + L + t], state[s + L2 + t], state[s + L3 + t]
-            z[t] = v30 * x3 + (v20 * x2 + (v10 * x1 + (v00 * x0 + z[t])))
-            z[L + t] = v31 * x3 + (v21 * x2 + (v11 * x1 + (v01 * x0 + z[L + t])))
-            z[L3 + t] = v33 * x3 + (v23 * x2 + (v13 * x1 + (v03 * x0 + z[L3 + t])))
-        v += 12
-        s += 4 * L
+lstm_product = product_of((0, 1, 2, 3), (0, 1, 2, 3))
+gru_product = product_of((0, 1, 2), (0, 1, 3))
 
 
 # ---- one step of all layers
@@ -246,32 +323,36 @@ def add_three(block, V, v, state, s, passes, z):
 @njit(error_model="numpy", fastmath={"contract"})
 def step(block, plan, V, state, z, scale, odd):
     """Every layer from the h that `odd` names (0 even, 1 odd) to the other; the inputs stand in the first rows."""
-    L = lanes(block)
+    L, G = lanes(block), group(block, V)
     source = 0
     for k in range(plan.shape[0]):
-        old, new = plan[k, EVEN + odd] * L, plan[k, ODD - odd] * L
-        passed, kept, lstm = plan[k, PASSED], plan[k, KEPT] // 4, plan[k, LSTM]
-        v, w, b, c = plan[k, INPUT_WEIGHTS], plan[k, STATE_WEIGHTS], plan[k, BIAS], plan[k, MEMORY] * L
-        for i in range(plan[k, UNITS]):
-            if passed == 2:
-                begin_two(block, V, v, b, state, source, z)
-            else:
-                begin_four(block, V, v, b, state, source, z)
-                add_four(block, V, v + 16, state, source + 4 * L, passed // 4 - 1, z)
+        old, new, c = plan[k, EVEN + odd], plan[k, ODD - odd], plan[k, MEMORY]
+        passed, kept, lstm, v = plan[k, PASSED], plan[k, KEPT], plan[k, LSTM], plan[k, WEIGHTS]
+        size = G * (4 + (3 + lstm) * (passed + kept))  # of a group, in V
+        for i in range(0, plan[k, UNITS], ROOM // L):
+            count = min(ROOM, L * G * -((i - plan[k, UNITS]) // G))
+            for place in range(0, count, G * L):
+                if lstm:
+                    lstm_product(block, V, v, state, source, passed, old, kept, z, place)
+                else:
+                    gru_product(block, V, v, state, source, passed, old, kept, z, place)
+                v += size
             if lstm:
-                add_four(block, V, w, state, old, kept, z)
-                lstm_unit(block, z, state, c + i * L, new + i * L, scale)
-                w += 16 * kept
+                lstm_gates(z, count, state, (c + i) * L, (new + i) * L, scale)
             else:
-                add_three(block, V, w, state, old, kept, z)
-                gru_unit(block, z, state, old + i * L, new + i * L)
-                w += 12 * kept
-            v += 4 * passed
-            b += 4
+                gru_gates(z, count, state, (old + i) * L, (new + i) * L)
         source = new
 
 
 # ---- into the lanes and out of them
+
+
+@njit
+def aligned(count, V):
+    """`count` numbers of V's type, the first at the start of a cache line."""
+    out = np.empty(count + 64 // V.itemsize, V.dtype)
+    skip = -out.ctypes.data % 64 // V.itemsize
+    return out[skip : skip + count]
 
 
 @njit
@@ -325,6 +406,8 @@ def write_rows(block, state, row, count, out, place, runs, first):
     """`count` rows of the state, from `row` on, to the lines of `runs` numbers that start at `place` in `out`."""
     L = lanes(block)
     width = min(L, runs - first)
+    if runs == L:  # the lines lie side by side
+        count, width = 1, count * L
     for i in range(count):
         target, source = place + i * runs + first, (row + i) * L
         # slices and a length of their own let the compiler use vector instructions here
@@ -378,7 +461,7 @@ def read(block, C, q, rows, row, total):
 def run_states(block, plan, V, rows, scale, initial, inputs, steps, width, first, out, runs):
     """The joint states at the times 0 to T of the block of runs from `first` on to `out`, (T + 1, d, N) flat."""
     L = lanes(block)
-    state, z = np.empty(rows * L, V.dtype), np.empty(4 * L, V.dtype)
+    state, z = aligned(rows * L, V), aligned(4 * ROOM, V)
     received = np.empty(STRETCH * width * L, V.dtype)
     place(block, plan, initial, first, state)
     size = initial.shape[1] * runs
@@ -395,7 +478,7 @@ def run_states(block, plan, V, rows, scale, initial, inputs, steps, width, first
 def run_outputs(block, plan, V, rows, scale, C, d, initial, inputs, steps, width, first, out, runs):
     """The outputs at the times 1 to T of the block of runs from `first` on to `out`, (T, p, N) flat."""
     L = lanes(block)
-    state, z, work = np.empty(rows * L, V.dtype), np.empty(4 * L, V.dtype), np.empty(L, V.dtype)
+    state, z, work = aligned(rows * L, V), aligned(4 * ROOM, V), np.empty(L, V.dtype)
     received = np.empty(STRETCH * width * L, V.dtype)
     place(block, plan, initial, first, state)
     size = (C.shape[0] or C.shape[1]) * runs
@@ -453,8 +536,8 @@ def state_deviation(block, plan, odd, inverse, left, right, size):
 def run_deviations(block, plan, V, rows, scale, C, initials, inputs, steps, width, first, out, runs):
     """e(t) = ‖y - y'‖∞ at the times 0 to T of the block of pairs from `first` on to `out`, (T + 1, N) flat."""
     L = lanes(block)
-    left, right = np.empty(rows * L, V.dtype), np.empty(rows * L, V.dtype)
-    z, size, total = np.empty(4 * L, V.dtype), np.empty(L, V.dtype), np.empty(L, V.dtype)
+    left, right = aligned(rows * L, V), aligned(rows * L, V)
+    z, size, total = aligned(4 * ROOM, V), np.empty(L, V.dtype), np.empty(L, V.dtype)
     work = np.empty(C.shape[1] * L, V.dtype)
     ours, theirs = np.empty(STRETCH * width * L, V.dtype), np.empty(STRETCH * width * L, V.dtype)
     place(block, plan, initials[0], first, left)
@@ -469,8 +552,8 @@ def run_deviations(block, plan, V, rows, scale, C, initials, inputs, steps, widt
             receive(block, inputs[1], steps, width, first, s, theirs)
         feed(block, ours, s % STRETCH, width, left)
         feed(block, theirs, s % STRETCH, width, right)
-        step(block, plan, V, left, z, scale, s % 2)
-        step(block, plan, V, right, z, scale, s % 2)
+        for state in (left, right):  # one place from which `step` is called, as it is compiled for each
+            step(block, plan, V, state, z, scale, s % 2)
 
 
 @njit(cache=True, nogil=True)
@@ -483,8 +566,8 @@ def run_recovery(
     time at which `gain` max |x - x'|/v <= ε says that none can follow, or stays -1; no `inverse`, no such test.
     """
     L = lanes(block)
-    left, right = np.empty(rows * L, V.dtype), np.empty(rows * L, V.dtype)
-    z, size, total = np.empty(4 * L, V.dtype), np.empty(L, V.dtype), np.empty(L, V.dtype)
+    left, right = aligned(rows * L, V), aligned(rows * L, V)
+    z, size, total = aligned(4 * ROOM, V), np.empty(L, V.dtype), np.empty(L, V.dtype)
     work = np.empty(C.shape[1] * L, V.dtype)
     ours, theirs = np.empty(STRETCH * width * L, V.dtype), np.empty(STRETCH * width * L, V.dtype)
     place(block, plan, initials[0], first, left)
@@ -512,5 +595,5 @@ def run_recovery(
             receive(block, inputs[1], steps, width, first, s, theirs)
         feed(block, ours, s % STRETCH, width, left)
         feed(block, theirs, s % STRETCH, width, right)
-        step(block, plan, V, left, z, scale, s % 2)
-        step(block, plan, V, right, z, scale, s % 2)
+        for state in (left, right):  # one place from which `step` is called, as it is compiled for each
+            step(block, plan, V, state, z, scale, s % 2)

@@ -60,12 +60,12 @@ def deviations_of(
 ) -> NDArray[Any]:
     """`deviations` of joint states (N or 1, d) and inputs (N or 1, T, m), unchecked."""
     _, T, m = inputs[0].shape
-    out: NDArray[Any] = np.empty((T + 1, runs), packed.weights.dtype)
+    out: NDArray[Any] = np.empty((T + 1, runs), packed.precision)
     flat = (inputs[0].reshape(-1), inputs[1].reshape(-1))
 
     def block(place: tuple[Block, int]) -> None:
         _kernels.run_deviations(
-            place[0], *packed.network, packed.output, states, flat, T, m, place[1], out.reshape(-1), runs
+            place[0], *packed.network(place[0]), packed.output, states, flat, T, m, place[1], out.reshape(-1), runs
         )
 
     each(block, packed.blocks(runs), threads)

@@ -14,8 +14,8 @@ from . import _kernels
 Array = NDArray[np.float64]
 Precision = Literal["float64", "float32"]
 
-Block = np.int8 | np.int16
-NARROW, WIDE = np.int8(0), np.int16(0)  # blocks of 64 and of 128 lanes
+Block = np.int8 | np.int16 | np.int32
+MANY, FOUR, ONE = np.int8(0), np.int16(0), np.int32(0)  # blocks of 64 lanes, of four and of one
 
 SIGMOID = -1.0 / math.log(2.0)  # σ(x) = 1/(1 + 2^y), y = SIGMOID x
 TANGENT = -2.0 / math.log(2.0)  # tanh(x) = (1 - 2^y)/(1 + 2^y), y = TANGENT x
@@ -28,31 +28,32 @@ class Packed:
     Attributes
     ----------
     stack : Stack
-    plan : (layers, columns)
-        Kind, sizes and places of each layer; the columns are named in `_kernels`.
-    weights : (-)
-        All weights and biases, a unit's gates side by side.
-    rows : int
-        Rows of lanes that a block of runs needs.
+    precision : "float64" or "float32"
     output, offset : (p, n), (p,)
         C_y and d; no rows stand for y = h.
     """
 
     stack: Stack
-    plan: NDArray[np.int64]
-    weights: NDArray[Any]
-    rows: int
+    precision: Precision
     output: NDArray[Any]
     offset: NDArray[Any]
 
-    @property
-    def network(self) -> tuple[NDArray[np.int64], NDArray[Any], int, Any]:
-        """The first arguments of a kernel."""
-        return self.plan, self.weights, self.rows, self.weights.dtype.type(TANGENT)
+    def network(self, block: Block) -> tuple[NDArray[np.int64], NDArray[Any], int, Any]:
+        """The next arguments of a kernel after a block: plan, weights, rows of lanes and the scale of tanh."""
+        return _layout(self.stack, self.precision, block.dtype == MANY.dtype)
 
     def blocks(self, runs: int) -> list[tuple[Block, int]]:
-        """What names the block for a kernel, and its first run: 128 lanes, or 64 where no more are left."""
-        return [(WIDE if runs - first > 64 else NARROW, first) for first in range(0, runs, 128)]
+        """What names the block for a kernel, and its first run: the blocks that compute the fewest numbers in vain.
+
+        Blocks of fewer than 64 lanes fill up the units of a layer instead; they are taken for at least a quarter less.
+        """
+        if runs == 1:
+            return [(ONE, 0)]
+        units = [layer.units for layer in self.stack.layers]
+        width = _kernels.VECTOR // np.dtype(self.precision).itemsize
+        few, many = sum(_padded(n, width) for n in units) * _padded(runs, 4), sum(units) * _padded(runs, 64)
+        block: Block = FOUR if 4 * few <= 3 * many else MANY
+        return [(block, first) for first in range(0, runs, 4 if block is FOUR else 64)]
 
     @property
     def outputs(self) -> int:
@@ -75,64 +76,64 @@ def pack(cell: Cell | Stack, precision: Precision) -> Packed:
 @lru_cache(maxsize=16)  # cells are compared by identity and cannot change
 def _pack(cell: Cell | Stack, precision: Precision) -> Packed:
     stack, dtype = as_stack(cell), np.dtype(precision)
-    plan = np.zeros((len(stack.layers), _kernels.COLUMNS), np.int64)
-    parts: list[Array] = []
-    rows, length = _passed(stack.inputs), 0
-    for line, layer in zip(plan, stack.layers, strict=True):
-        n, lstm = layer.units, isinstance(layer, LSTMCell)
-        blocks = _lstm_blocks(layer) if isinstance(layer, LSTMCell) else _gru_blocks(layer)
-        line[_kernels.LSTM], line[_kernels.UNITS] = lstm, n
-        line[_kernels.PASSED], line[_kernels.KEPT] = _passed(layer.inputs), _padded(n)
-        line[_kernels.EVEN], line[_kernels.ODD], line[_kernels.MEMORY] = rows, rows + _padded(n), rows + 2 * _padded(n)
-        rows += 2 * _padded(n) + n * lstm
-        for column, part in zip((_kernels.INPUT_WEIGHTS, _kernels.STATE_WEIGHTS, _kernels.BIAS), blocks, strict=True):
-            line[column] = length
-            parts.append(part)
-            length += part.size
     output = np.empty((0, stack.units)) if stack.output is None else stack.output
     offset = np.zeros(len(output)) if stack.offset is None else stack.offset
-    weights = np.concatenate([part.ravel() for part in parts]).astype(dtype)
-    return Packed(stack, plan, weights, rows, output.astype(dtype), offset.astype(dtype))
+    return Packed(stack, precision, output.astype(dtype), offset.astype(dtype))
 
 
-def _lstm_blocks(cell: LSTMCell) -> tuple[Array, ...]:
-    """(n, columns, 4) of W, of R and (n, 1, 4) of b, gates i, f, g, o last."""
-    scales = np.array([SIGMOID, SIGMOID, TANGENT, SIGMOID])
-    bias = _interleaved(cell.bias[:, None], scales)
-    passed = _wide(_interleaved(cell.weight_ih, scales), _passed(cell.inputs))
-    return passed, _wide(_interleaved(cell.weight_hh, scales), _padded(cell.units)), bias
+@lru_cache(maxsize=32)
+def _layout(stack: Stack, precision: Precision, alone: bool) -> tuple[NDArray[np.int64], NDArray[Any], int, Any]:
+    """The plan, the weights with each unit alone or as many as a vector holds together, the rows and the scale."""
+    dtype = np.dtype(precision)
+    width = _kernels.VECTOR // dtype.itemsize
+    plan = np.zeros((len(stack.layers), _kernels.COLUMNS), np.int64)
+    parts: list[Array] = []
+    rows, length = stack.inputs, 0
+    for line, layer in zip(plan, stack.layers, strict=True):
+        lstm, room = isinstance(layer, LSTMCell), _padded(layer.units, width)
+        line[_kernels.LSTM], line[_kernels.UNITS] = lstm, layer.units
+        line[_kernels.PASSED], line[_kernels.KEPT] = layer.inputs, layer.units
+        line[_kernels.EVEN], line[_kernels.ODD], line[_kernels.MEMORY] = rows, rows + room, rows + 2 * room
+        line[_kernels.WEIGHTS] = length
+        part = _grouped(_columns(layer), 1 if alone else width)
+        rows, length = rows + (2 + lstm) * room, length + part.size
+        parts.append(part.ravel())
+    return plan, _aligned(np.concatenate(parts), dtype), rows, dtype.type(TANGENT)
 
 
-def _gru_blocks(cell: GRUCell) -> tuple[Array, ...]:
-    """(n, columns, 4) of W for r, z, a, q (0 for q), (n, columns, 3) of R for r, z, q, and (n, 1, 4) of the biases."""
+def _columns(cell: Cell) -> Array:
+    """(columns, n): what meets 1, u and h in turn, each entry gate by gate: b, W and R; scaled.
+
+    LSTM: gates i, f, g, o in all.  GRU: r, z, a, q in b, where a goes with u and q with h; r, z, a in W; r, z, q in R.
+    """
     n = cell.units
-    scales = np.array([SIGMOID, SIGMOID, TANGENT, TANGENT])
-    passed = np.concatenate([cell.weight_ih, np.zeros((n, cell.inputs))])
-    gates = cell.bias_ih[: 2 * n] + cell.bias_hh[: 2 * n]
-    bias = np.concatenate([gates, cell.bias_ih[2 * n :], cell.bias_hh[2 * n :]])
-    return (
-        _wide(_interleaved(passed, scales), _passed(cell.inputs)),
-        _wide(_interleaved(cell.weight_hh, scales[[0, 1, 3]]), _padded(n)),
-        _interleaved(bias[:, None], scales),
+    if isinstance(cell, LSTMCell):
+        scales, bias = np.array([SIGMOID, SIGMOID, TANGENT, SIGMOID]), cell.bias
+    else:
+        scales, both = np.array([SIGMOID, SIGMOID, TANGENT, TANGENT]), cell.bias_ih + cell.bias_hh
+        bias = np.concatenate([both[: 2 * n], cell.bias_ih[2 * n :], cell.bias_hh[2 * n :]])
+    blocks = [block.reshape(-1, n, block.shape[1]) for block in (bias[:, None], cell.weight_ih, cell.weight_hh)]
+    return np.concatenate(
+        [(scales[: len(gates), None, None] * gates).transpose(2, 0, 1).reshape(-1, n) for gates in blocks]
     )
 
 
-def _interleaved(blocks: Array, scales: Array) -> Array:
-    """(gates * n, K) to (n, K, gates), each gate scaled."""
-    ordered: Array = blocks.reshape(len(scales), -1, blocks.shape[1]).transpose(1, 2, 0) * scales
-    return ordered
+def _grouped(columns: Array, width: int) -> Array:
+    """(groups, columns, width) of (columns, n), with zeros for units beyond n."""
+    count, n = columns.shape
+    full = np.pad(columns, ((0, 0), (0, _padded(n, width) - n)))
+    return full.reshape(count, -1, width).transpose(1, 0, 2)
 
 
-def _wide(ordered: Array, columns: int) -> Array:
-    """(n, K, gates) with zeros for columns beyond K."""
-    return np.pad(ordered, ((0, 0), (0, columns - ordered.shape[1]), (0, 0)))
+def _aligned(values: Array, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The values as that type, the first at the start of a cache line."""
+    room = np.empty(values.size + 64 // dtype.itemsize, dtype)
+    skip = -room.ctypes.data % 64 // dtype.itemsize
+    out = room[skip : skip + values.size]
+    out[:] = values
+    return out
 
 
-def _padded(rows: int) -> int:
-    """The next multiple of four."""
-    return -(-rows // 4) * 4
-
-
-def _passed(inputs: int) -> int:
-    """Two for one or two inputs, else the next multiple of four."""
-    return 2 if inputs <= 2 else _padded(inputs)
+def _padded(count: int, width: int) -> int:
+    """The next multiple of `width`."""
+    return -(-count // width) * width

@@ -115,7 +115,20 @@ def recovery_times(
 
     def block(place: tuple[Block, int]) -> None:
         _kernels.run_recovery(
-            place[0], *packed.network, packed.output, x, flat, T, m, D, place[1], level, inverse, gain, times, proven
+            place[0],
+            *packed.network(place[0]),
+            packed.output,
+            x,
+            flat,
+            T,
+            m,
+            D,
+            place[1],
+            level,
+            inverse,
+            gain,
+            times,
+            proven,
         )
 
     each(block, packed.blocks(runs), threads)

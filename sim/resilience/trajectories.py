@@ -35,7 +35,7 @@ def trajectories(
     precision : "float64" or "float32"
         In which the run is computed and returned; weights and inputs are rounded to it.
     threads : int
-        How many blocks of 64 or 128 runs are computed side by side.
+        How many blocks of 64 runs, or of four where there are few, are computed side by side.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def trajectories(
     out: NDArray[Any] = np.empty((T + 1, packed.stack.dimension, runs), precision)
 
     def block(place: tuple[Block, int]) -> None:
-        _kernels.run_states(place[0], *packed.network, x, u.ravel(), T, m, place[1], out.reshape(-1), runs)
+        _kernels.run_states(place[0], *packed.network(place[0]), x, u.ravel(), T, m, place[1], out.reshape(-1), runs)
 
     each(block, packed.blocks(runs), threads)
     return layer_states(cell, out.transpose(2, 0, 1))
@@ -87,7 +87,9 @@ def outputs(
 
     def block(place: tuple[Block, int]) -> None:
         read = (packed.output, packed.offset)
-        _kernels.run_outputs(place[0], *packed.network, *read, x, u.ravel(), T, m, place[1], out.reshape(-1), runs)
+        _kernels.run_outputs(
+            place[0], *packed.network(place[0]), *read, x, u.ravel(), T, m, place[1], out.reshape(-1), runs
+        )
 
     each(block, packed.blocks(runs), threads)
     return out.transpose(2, 0, 1)

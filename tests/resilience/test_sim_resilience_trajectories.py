@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 
 from lemmata.sim.resilience import _kernels, outputs, trajectories
-from lemmata.sim.resilience.packed import SIGMOID, TANGENT
+from lemmata.sim.resilience.packed import FOUR, MANY, ONE, SIGMOID, TANGENT, pack
 from lemmata.theory.resilience import GRUCell, LSTMCell, Stack, cells_from_torch
 
 AGREEMENT = {"float64": 1e-14, "float32": 2e-7}  # of a step with torch's, on the way of a network
@@ -141,6 +141,19 @@ def test_a_run_is_the_same_bit_for_bit_whatever_runs_beside_it(precision):
         assert_array_equal(read[some], outputs(cell, chosen, u[some], precision))
         for part, again in zip(whole, trajectories(cell, chosen, u[some], precision), strict=True):
             assert_array_equal(part[some], again)
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("make", [lstm, gru])
+def test_few_runs_take_blocks_of_their_own_and_come_out_the_same_bit_for_bit(make, precision):
+    rng = np.random.default_rng(9)
+    cell = make(rng, 21, 3)  # no multiple of the units in a vector
+    x, u = random_state(rng, cell, 64), rng.uniform(-2, 2, (64, 12, 3))
+    packed = pack(cell, precision)
+    assert [type(packed.blocks(runs)[0][0]) for runs in (64, 9, 1)] == [type(block) for block in (MANY, FOUR, ONE)]
+    whole = outputs(cell, x, u, precision)
+    for runs in (1, 2, 4, 9):
+        assert_array_equal(whole[:runs], outputs(cell, x[:runs], u[:runs], precision))
 
 
 def test_shared_states_and_inputs_are_those_of_every_run():
