@@ -41,5 +41,5 @@ def test_the_simulation_never_imports_torch_and_the_twin_never_imports_numba():
     assert "torch" not in loaded_after("import lemmata.sim.learning.energy")
     for subject in ("entropy", "minimax", "resilience"):
         assert "torch" not in loaded_after(f"import lemmata.sim.{subject}")
-    for subject in ("learning.energy", "entropy", "resilience"):
+    for subject in ("learning.energy", "entropy", "minimax", "resilience"):
         assert "numba" not in loaded_after(f"import lemmata.accel.{subject}")

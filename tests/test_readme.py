@@ -17,6 +17,7 @@ PRINTED = (
     "λ = 11, m = 1",  # (M r₂ + N H₂)/2 + λ_RRR(2, 2, 4; 1) = 8 + 3 by hand
     "<- chosen",
     "nats with probability 0.999 (",  # the certified estimate, after the bracket
+    "unstable_step: ",
     "mean |bias|/λ of devinterp_sgld",
     "2 supported of 2 rows",
 )
