@@ -28,9 +28,11 @@ SCRIPTS = (
     "entropy_width",
     "entropy_speed",
     "resilience_speed",
+    "resilience_share",
+    "resilience_campaign",
     "minimax_speed",
 )
-PARALLEL = ("learning_multiplicity", "estimators")  # those that take --jobs
+PARALLEL = ("learning_multiplicity", "estimators", "resilience_campaign")  # those that take --jobs
 TITLE = """# Measured
 
 Made by `python bench/run.py`; each table says which command makes it alone and on which machine it was made.  Times are
@@ -40,7 +42,7 @@ CPU seconds after compilation, on one core and with one BLAS thread."""
 def main() -> None:
     parser = ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SCRIPTS)}; all by default")
-    parser.add_argument("--jobs", type=int, default=1, help=f"processes for {' and '.join(PARALLEL)} (default 1)")
+    parser.add_argument("--jobs", type=int, default=1, help=f"processes for {', '.join(PARALLEL)} (default 1)")
     parser.add_argument("--render", action="store_true", help="run nothing, only make RESULTS.md")
     asked = parser.parse_args()
     unknown = [name for name in asked.names if name not in SCRIPTS]

@@ -155,8 +155,8 @@ def _seen(
 
 
 def _never(proved: "Certificate", recovery: "RecoveryTime") -> bool:
-    """Whether the witness shows a deviation of y = h above ε that stays for ever."""
-    return proved.witness is not None and proved.stack.output is None and proved.witness.gap > recovery.epsilon
+    """Whether the witness shows deviations of the output above ε however late."""
+    return proved.witness is not None and proved.witness.output_gap > recovery.epsilon
 
 
 def _worst(proved: "Certificate", recovery: "RecoveryTime", found: "Found | None") -> float | None:
@@ -206,8 +206,15 @@ def _print(
     typer.echo()
     worst = _worst(proved, recovery, found)
     typer.echo(f"recovery time ≤ {_number(recovery.value, '.0f')} steps, whatever the inputs within these bounds")
+    if recovery.reachable_value < recovery.value:
+        typer.echo(f"recovery time ≤ {recovery.reachable_value:g} steps for all that starts where the network does")
     if worst == math.inf:
-        typer.echo("recovery time = inf: the two trajectories of the witness never meet")
+        pair = proved.witness is not None and proved.witness.frame is None
+        typer.echo(
+            "recovery time = inf: the two trajectories of the witness never meet"
+            if pair
+            else "recovery time = inf: states arbitrarily near the orbit of the witness are driven away from it"
+        )
     elif found is not None:
         ratio = _ratio(recovery, worst)
         times = "" if ratio is None else f"  (bound / found = {ratio:.3g})"
@@ -218,10 +225,14 @@ def _print(
 
 def _reason(proved: "Certificate") -> str:
     if proved.status == "certified":
+        if proved.reachable_only:
+            return ", any two trajectories under one input come together that start where the network does"
         return ", any two trajectories under one input come together"
     if proved.witness is not None:
         period = len(proved.witness.inputs)
         held = "a constant input" if period == 1 else f"an input of period {period}"
+        if proved.witness.frame is not None:
+            return f", under {held} an orbit drives states however near {proved.witness.gap:.6g} away"
         return f", under {held} two trajectories stay {proved.witness.gap:.6g} apart"
     return ", neither a proof nor a counterexample was found"
 
@@ -295,6 +306,8 @@ def _as_data(
         "rate": _plain(proved.rate),
         "recovery_time": _plain(recovery.value),
         "recovery_level": recovery.level,
+        "reachable_only": proved.reachable_only,
+        "reachable_recovery_time": _plain(recovery.reachable_value),
         "levels": {
             name: {
                 "spectral_radius": _plain(proved.levels[name].rate.spectral_radius),

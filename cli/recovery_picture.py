@@ -34,7 +34,8 @@ def draw_deviations(
         ax.plot(t[: len(low)], e[:SHOWN].T, color=SEEN, alpha=0.22, linewidth=0.6)
         ax.plot(t[: len(low)], middle, color=SEEN, linewidth=1.6, label=f"median of {len(e)} sampled anomalies")
     if certificate.tube is not None:
-        curves = {name: np.maximum(deviation_bounds(certificate, name, steps), floor / 10) for name in recovery.levels}
+        held = [name for name, level in recovery.levels.items() if not level.reachable]  # for every state shown
+        curves = {name: np.maximum(deviation_bounds(certificate, name, steps), floor / 10) for name in held}
         for name, bounds in curves.items():
             if name == recovery.level:
                 words = f"bound by level {name}, the least"
@@ -108,7 +109,9 @@ def draw_levels(recovery: "RecoveryTime", worst: float | None, sampled: int | No
             ax.axvline(time, color=colour, linewidth=1.6, label=f"{words}: {time:g}")
     if worst == math.inf:
         ax.plot([], [], color=WORST, linewidth=1.6, label="worst found: never over")
-    ax.set_yticks(range(len(names)), names)
+    ax.set_yticks(
+        range(len(names)), [f"{name}\nreachable" if recovery.levels[name].reachable else name for name in names]
+    )
     ax.invert_yaxis()
     ax.set_xlim(0, reach)
     ax.set_xlabel(f"steps until the deviation stays below ε = {recovery.epsilon:g}")

@@ -135,7 +135,7 @@ def test_a_false_witness_does_not_check(tmp_path):
     def move(document):
         document["witness"]["second"] = [[x - 0.5 for x in end] for end in document["witness"]["second"]]
 
-    with pytest.raises(ValueError, match="a witness of two trajectories that never meet"):
+    with pytest.raises(ValueError, match="a witness whose trajectories stay apart"):
         Certificate.load(tampered(tmp_path, move, wild()), wild())
 
 

@@ -23,7 +23,9 @@ from .layer import inputs_of, split
 from .levels import stack_map
 from .metric_level import Metric, checked_metric
 from .refutation import Witness, witness_holds
-from .tube import Tube, tube
+from .structured_document import read_structured, structured_document
+from .structured_proof import StructuredProof
+from .tube import STEPS, Tube, tube
 
 Array = NDArray[np.float64]
 Status = Literal["certified", "refuted", "undecided"]
@@ -39,13 +41,16 @@ class LevelResult:
     Attributes
     ----------
     rate : Rate
-        On the nominal set S_n; for tube_C and tube_R on the limit of the tube.
+        On the nominal set S_n; for tube_C and tube_R on the limit of the tube, for S where its proof ends.
     recovery : Rate
         On the anomaly set S_a, from which recovery starts; for the tubes the same as `rate`.
     note : str
         Why there is no number, or what stood in for the level; empty otherwise.
     metric, recovery_metric : Metric or None
         The norms of level D.
+    structured, recovery_structured : StructuredProof or None
+        Of level S: from S_a where `whole`, otherwise from the states reachable from B0 under inputs in U (`rate`) and
+        in U_a (`recovery`).
     """
 
     rate: Rate
@@ -53,11 +58,19 @@ class LevelResult:
     note: str = ""
     metric: Metric | None = None
     recovery_metric: Metric | None = None
+    structured: StructuredProof | None = None
+    recovery_structured: StructuredProof | None = None
 
     @property
     def certified(self) -> bool:
         """Whether the rounded λ of either is below 1."""
         return self.rate.certified or self.recovery.certified
+
+    @property
+    def reachable(self) -> bool:
+        """Whether it speaks of the states reachable from B0 only, not of all of S_n and S_a."""
+        proofs = (self.structured, self.recovery_structured)
+        return any(proof is not None and not proof.whole for proof in proofs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,14 +89,14 @@ class Certificate:
         Parts of each scalar at level R.
     nominal, anomaly : InvariantSet
         S_n for inputs in U and S_a for inputs in U_a, S_n ⊆ S_a.
-    tube : Tube or None
-        X_t and X̄_t; None where a cell box is infinite.
     levels : mapping
         `LevelResult` by name.
     witness : Witness or None
-        Two trajectories under one periodic input that never meet.
+        Two trajectories under one periodic input that never meet, or an orbit that drives near states away.
     time_budget : float or None
         Seconds that each use of level R may take.
+    tube_limit : int
+        Steps of the tube at most.
 
     Source: docs/resilience, sections 2 to 7.
     """
@@ -95,10 +108,10 @@ class Certificate:
     split: int
     nominal: InvariantSet
     anomaly: InvariantSet
-    tube: Tube | None
     levels: Mapping[str, LevelResult]
     witness: Witness | None = None
     time_budget: float | None = None
+    tube_limit: int = STEPS
     courses: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -107,6 +120,12 @@ class Certificate:
         if any(result.certified for result in self.levels.values()):
             return "certified"
         return "refuted" if self.witness is not None else "undecided"
+
+    @property
+    def reachable_only(self) -> bool:
+        """Whether it is certified for the states reachable from B0 alone."""
+        certified = [result for result in self.levels.values() if result.certified]
+        return bool(certified) and all(result.reachable for result in certified)
 
     @property
     def rate(self) -> float:
@@ -122,6 +141,17 @@ class Certificate:
     def initial(self) -> Interval:
         """B0 as an interval."""
         return start_interval(self.stack, self.initial_box)
+
+    @property
+    def tube(self) -> Tube | None:
+        """X_t and X̄_t, built at the first question; None where a cell box is infinite."""
+        if not self.anomaly.finite:
+            return None
+        if "tube" not in self.courses:
+            U, limit = interval(self.input_box), self.tube_limit
+            self.courses["tube"] = tube(self.stack, U, self.anomaly.interval, self.nominal.interval, limit)
+        found: Tube = self.courses["tube"]
+        return found
 
     def comparison(self, level: str, t: int | None = None) -> Comparison:
         """The map of a level: on S_n (t None), on S_a (t = 0 of a level without a tube) or on X_t of a tube."""
@@ -158,8 +188,8 @@ def comparison(certificate: Certificate, level: str, t: int | None) -> Compariso
     else:
         X = (certificate.nominal if t is None else certificate.anomaly).interval
         after = X
-    if kind == "D":
-        result = certificate.levels["D"]
+    if kind in ("D", "S"):
+        result = certificate.levels[kind]
         rate = (result.rate if t is None else result.recovery).rate
         return MatrixMap(np.array([[rate]]), np.zeros((1, stack.inputs)), slice(0, 1))
     inputs = inputs_of(stack, interval(certificate.input_box), split(stack, after))
@@ -190,6 +220,8 @@ def _document(certificate: Certificate) -> dict[str, Any]:
 
 
 def _level_document(result: LevelResult) -> dict[str, Any]:
+    proofs = (result.structured, result.recovery_structured)
+    kept = {} if proofs == (None, None) else {"structured": [structured_document(proof) for proof in proofs]}
     return {
         "rate": _rate_document(result.rate),
         "recovery": _rate_document(result.recovery),
@@ -198,6 +230,7 @@ def _level_document(result: LevelResult) -> dict[str, Any]:
         "recovery_metric": None
         if result.recovery_metric is None
         else [result.recovery_metric.factor.tolist(), result.recovery_metric.inverse.tolist()],
+        **kept,
     }
 
 
@@ -223,6 +256,9 @@ def _witness_document(witness: Witness) -> dict[str, Any]:
         "first": _ends(witness.first),
         "second": _ends(witness.second),
         "gap": witness.gap,
+        "output_gap": witness.output_gap,
+        "frame": None if witness.frame is None else witness.frame.tolist(),
+        "growing": witness.growing,
     }
 
 
@@ -260,14 +296,17 @@ def _proved(document: dict[str, Any], stack: Stack) -> Certificate:
     nominal = InvariantSet(Sn, nominal.starts, nominal.steps)
     anomaly = InvariantSet(Sa, anomaly.starts, anomaly.steps)
     steps = document["tube_steps"]
-    around = None if steps is None else tube(stack, interval(U), Sa, Sn, int(steps))
-    levels = {str(name): _read_level(entry) for name, entry in document["levels"].items()}
+    boxes = (Sa, interval(U), interval(Ua), start)
+    levels = {str(name): _read_level(entry, stack, boxes) for name, entry in document["levels"].items()}
     witness = _read_witness(document["witness"])
-    proved = Certificate(stack, U, Ua, initial, int(document["split"]), nominal, anomaly, around, levels, witness)
+    proved = Certificate(
+        *(stack, U, Ua, initial, int(document["split"]), nominal, anomaly, levels, witness),
+        tube_limit=STEPS if steps is None else int(steps),
+    )
     for name, result in levels.items():
         _check_level(proved, name, result)
     if witness is not None and not witness_holds(stack, witness, interval(U), Sn, Sa):
-        raise ValueError("certificate must hold a witness of two trajectories that never meet, got one that does not")
+        raise ValueError("certificate must hold a witness whose trajectories stay apart, got one that does not")
     if document["status"] != proved.status:
         raise ValueError(
             f"certificate must have the status {proved.status!r} of its numbers, got {document['status']!r}"
@@ -288,6 +327,9 @@ def _check_level(certificate: Certificate, name: str, result: LevelResult) -> No
                 raise ValueError("certificate must hold the metric of level D, got none")
             box = certificate.nominal if t is None else certificate.anomaly
             seen = found.rate(signed_jacobian(cell, box.interval, interval(certificate.input_box)))
+        elif name == "S":
+            proof = result.structured if t is None else result.recovery_structured
+            seen = math.inf if proof is None else float(proof.rates[-1])
         else:
             at = None if name.startswith("tube_") else t
             kind = _stand_in(name, result.note)
@@ -303,12 +345,33 @@ def _stand_in(name: str, note: str) -> str:
     return name.replace("R", "C") if "level C instead" in note else name
 
 
-def _read_level(entry: dict[str, Any]) -> LevelResult:
+def _read_level(
+    entry: dict[str, Any], stack: Stack, boxes: tuple[Interval, Interval, Interval, Interval]
+) -> LevelResult:
     metrics = [
         None if entry[key] is None else checked_metric(*(np.array(part, dtype=float) for part in entry[key]))
         for key in ("metric", "recovery_metric")
     ]
-    return LevelResult(_read_rate(entry["rate"]), _read_rate(entry["recovery"]), str(entry["note"]), *metrics)
+    rates = (_read_rate(entry["rate"]), _read_rate(entry["recovery"]))
+    first, second = _read_proofs(entry.get("structured"), stack, boxes)
+    return LevelResult(*rates, str(entry["note"]), metrics[0], metrics[1], first, second)
+
+
+def _read_proofs(
+    entry: Any, stack: Stack, boxes: tuple[Interval, Interval, Interval, Interval]
+) -> tuple[StructuredProof | None, StructuredProof | None]:
+    """Both proofs of level S, from U and from U_a; one that starts from S_a serves twice."""
+    if entry is None:
+        return None, None
+    cell = stack.layers[0]
+    if len(stack.layers) != 1 or not isinstance(cell, LSTMCell):
+        raise ValueError(f"certificate must be of a single LSTM to hold level S, got {stack!r}")
+    first, second = entry
+    recovery = read_structured(second, cell, boxes)
+    if first == second:
+        return recovery, recovery
+    X, U, _, start = boxes
+    return read_structured(first, cell, (X, U, U, start)), recovery
 
 
 def _read_rate(entry: dict[str, Any]) -> Rate:
@@ -325,7 +388,16 @@ def _read_witness(entry: dict[str, Any] | None) -> Witness | None:
     if entry is None:
         return None
     first, second = (Interval(*_pair(entry[key])) for key in ("first", "second"))
-    return Witness(np.array(entry["inputs"], dtype=float), first, second, float(entry["gap"]))
+    frame = entry.get("frame")
+    return Witness(
+        np.array(entry["inputs"], dtype=float),
+        first,
+        second,
+        float(entry["gap"]),
+        float(entry.get("output_gap", 0.0)),
+        None if frame is None else np.array(frame, dtype=float),
+        int(entry.get("growing", 0)),
+    )
 
 
 def _pair(ends: Any) -> tuple[Array, Array]:

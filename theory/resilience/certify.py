@@ -19,13 +19,14 @@ from .invariant_set import InvariantSet, initial_interval, settled
 from .levels import LEVELS, available
 from .metric_level import metric_rate
 from .refutation import refute
-from .tube import tube
+from .structured_proof import LARGEST, StructuredProof, prove_from_box, prove_reachable
 
 Progress = Callable[[str, float], None]
 
-DEFAULT = ("A", "A2", "A2r", "B", "C", "tube_C", "R", "tube_R")
+DEFAULT = ("A", "A2", "A2r", "B", "C", "tube_C", "R", "tube_R", "S")
 SEED = 20
 NONE = Rate(math.inf, None, math.inf)
+REACHABLE = "from states reachable from the initial ones"
 
 
 def certify(
@@ -54,11 +55,11 @@ def certify(
     initial_box : Box or None
         B0 of the joint state at time 0, c then h of each layer, h within [−1, 1]; None stands for {0}.
     levels : sequence of str
-        From A, A2, A2r, B, C, tube_C, R, tube_R, D; those not defined for the network are left out.
+        From A, A2, A2r, B, C, tube_C, R, tube_R, D, S; those not defined for the network are left out.
     split : int
         Parts into which level R cuts each scalar.
     time_budget : float or None
-        Seconds for level R; when they are over level C stands in, and the note of the level says so.
+        Seconds for levels R and S; when they are over level C stands in for R, S is left out, and a note says so.
     progress : callable or None
         Called with the name of each level before it starts and the share done.
 
@@ -66,6 +67,7 @@ def certify(
     -------
     certificate : Certificate
         status "certified" where some λ < 1, "refuted" with a witness, "undecided" otherwise: that says nothing.
+        Where level S alone certifies and its note says so, that holds for the states reachable from B0.
 
     Raises ValueError, TypeError or NotImplementedError in one sentence that names the argument.
 
@@ -90,8 +92,7 @@ def certify(
     anomaly = settled(stack, interval(Ua), initial)
     nominal = settled(stack, interval(U), initial)
     nominal = InvariantSet(nominal.interval & anomaly.interval, nominal.starts, nominal.steps)
-    around = tube(stack, interval(U), anomaly.interval, nominal.interval) if anomaly.finite else None
-    empty = Certificate(stack, U, Ua, initial_box, parts, nominal, anomaly, around, {}, None, budget)
+    empty = Certificate(stack, U, Ua, initial_box, parts, nominal, anomaly, {}, None, budget)
     results: dict[str, LevelResult] = {}
     deadline = None if budget is None else time.monotonic() + budget
     chosen = [name for name in names if available(stack, name)]
@@ -102,7 +103,9 @@ def certify(
     if not any(result.certified for result in results.values()) and anomaly.finite:
         _tell(progress, "refutation", 1.0)
         witness = refute(stack, interval(U), nominal.interval, anomaly.interval, np.random.default_rng(SEED))
-    return Certificate(stack, U, Ua, initial_box, parts, nominal, anomaly, around, results, witness, budget)
+    return Certificate(
+        stack, U, Ua, initial_box, parts, nominal, anomaly, results, witness, budget, courses=empty.courses
+    )
 
 
 def _level(certificate: Certificate, name: str, deadline: float | None, done: dict[str, LevelResult]) -> LevelResult:
@@ -110,6 +113,8 @@ def _level(certificate: Certificate, name: str, deadline: float | None, done: di
         return LevelResult(NONE, NONE, "not evaluated: 1 - f rounds to 0, so that the cell has no bound")
     if name == "D":
         return _metric_level(certificate)
+    if name == "S":
+        return _structured_level(certificate, deadline)
     if name.endswith("R"):
         return _rows_level(certificate, name, deadline, done)
     if name == "tube_C":
@@ -151,6 +156,40 @@ def _metric_level(certificate: Certificate) -> LevelResult:
     ]
     rates = [Rate(rate, None, rate) for rate, _ in found]
     return LevelResult(rates[0], rates[1], "", found[0][1], found[1][1])
+
+
+def _structured_level(certificate: Certificate, deadline: float | None) -> LevelResult:
+    """Level S from every state of S_a; where that fails from the states reachable from B0, under U and under U_a."""
+    cell, initial = certificate.stack.layers[0], certificate.initial
+    if not isinstance(cell, LSTMCell):  # `available` has seen to it
+        raise TypeError(f"level S must have an LSTM, got {cell!r}")
+    if cell.units > LARGEST:
+        return LevelResult(NONE, NONE, f"not evaluated: more than {LARGEST} units")
+    U, Ua = interval(certificate.input_box), interval(certificate.anomaly_box)
+    same = certificate.input_box.includes(certificate.anomaly_box)
+    found: list[StructuredProof | None] = [None, None]
+    for step in range(3):
+        if deadline is not None and time.monotonic() > deadline:
+            note = f"time budget of {certificate.time_budget:g} s is over: not evaluated"
+            return _structured_result(found, note)
+        if step == 0:
+            found = 2 * [prove_from_box(cell, certificate.anomaly.interval, U)]
+            if found[0] is not None:
+                return _structured_result(found, "")
+        elif step == 1:
+            found[0] = prove_reachable(cell, U, U, initial)
+        else:
+            found[1] = found[0] if same else prove_reachable(cell, U, Ua, initial)
+    return _structured_result(found, REACHABLE if found != [None, None] else "")
+
+
+def _structured_result(found: Sequence[StructuredProof | None], note: str) -> LevelResult:
+    rates = [NONE if proof is None else _whole_rate(float(proof.rates[-1])) for proof in found]
+    return LevelResult(rates[0], rates[1], note, structured=found[0], recovery_structured=found[1])
+
+
+def _whole_rate(rate: float) -> Rate:
+    return Rate(rate, None, rate)
 
 
 def _names(levels: Sequence[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from .certificate import Certificate
 from .certificate_vector import resolvent_vector, verified_rate
 from .comparison import Comparison, MatrixMap
 from .levels import output_weights, reduced
+from .structured_proof import StructuredProof
 from .tube import deviation_widths
 
 Array = NDArray[np.float64]
@@ -105,6 +106,8 @@ def _new_course(certificate: Certificate, name: str, start: Array) -> Course:
     rate = result.recovery.rate
     if name == "D":
         return _metric_course(certificate, start, w0)
+    if name == "S":
+        return _structured_course(certificate, start, w0)
     level = "C" if result.note else name
     fixed = certificate.comparison(level, 0)
     pairs = _pairs(fixed, rate, result.recovery.vector)
@@ -130,6 +133,44 @@ def _metric_course(certificate: Certificate, start: Array, widths: Array) -> Cou
     rate, top = result.recovery.rate, size(widths)
     pairs = [(rate, np.ones(1))] if rate < 1 else []
     return Course(size(start), lambda t: fixed, lambda t: top, 0, rate, pairs, weights, [], [])
+
+
+def _structured_course(certificate: Certificate, start: Array, widths: Array) -> Course:
+    """δ_t is ‖Δx(t)‖_P, shrunk by the rate of its stage and cut with the size of the widths there."""
+    stack, result = certificate.stack, certificate.levels["S"]
+    proof = result.recovery_structured
+    if proof is None:
+        return Course(
+            start, lambda t: certificate.comparison("S", 0), lambda t: widths, 0, np.inf, [],
+            lambda C: output_weights("C", stack, C), [], [],
+        )  # fmt: skip
+    nominal = certificate.nominal.interval
+    if result.structured is not None and not result.structured.whole:
+        nominal = nominal & result.structured.stages[0].states
+    spread = [np.minimum(deviation_widths(bounds.states, bounds.states & nominal), widths) for bounds in proof.stages]
+    tops = [np.array([proof.size(width)]) for width in spread]
+    none = np.zeros((1, stack.inputs))
+    maps = [MatrixMap(np.array([[rate]]), none, slice(0, 1)) for rate in proof.rates.tolist()]
+    rate = float(proof.rates[-1])
+    return Course(
+        np.array([proof.size(np.minimum(start, spread[0]))]),
+        lambda t: maps[proof.stage(t)],
+        lambda t: tops[proof.stage(t)],
+        proof.steps,
+        rate,
+        [(rate, np.ones(1))],
+        lambda C: _norm_weights(output_weights("C", stack, None) if C is None else _hidden_rows(C), proof),
+        [],
+        [],
+    )
+
+
+def _hidden_rows(C: Array) -> Array:
+    return np.hstack([np.zeros_like(C), C])
+
+
+def _norm_weights(rows: Array, proof: StructuredProof) -> Array:
+    return np.array([[proof.output_norm(rows)]]) if len(rows) else np.zeros((1, 1))
 
 
 def _tube_maps(certificate: Certificate) -> Callable[[int], Comparison]:

@@ -17,17 +17,17 @@ from .row_level import row_map
 
 Array = NDArray[np.float64]
 
-LEVELS = ("A", "A2", "A2r", "B", "C", "tube_C", "R", "tube_R", "D")
+LEVELS = ("A", "A2", "A2r", "B", "C", "tube_C", "R", "tube_R", "D", "S")
 GRU_PARTS = 8  # pieces of the update gate at level R
 NORM = {"A": "max", "A2": "euclidean", "A2r": "euclidean"}
 
 
 def available(stack: Stack, level: str) -> bool:
-    """Whether a level is defined for the layers: A2 and A2r for LSTMs, D for a single LSTM."""
+    """Whether a level is defined for the layers: A2 and A2r for LSTMs, D and S for a single LSTM."""
     lstm = not any(isinstance(layer, GRUCell) for layer in stack.layers)
     if level in ("A2", "A2r"):
         return lstm
-    return level != "D" or (lstm and len(stack.layers) == 1)
+    return level not in ("D", "S") or (lstm and len(stack.layers) == 1)
 
 
 def layer_map(

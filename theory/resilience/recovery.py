@@ -34,12 +34,15 @@ class LevelRecovery:
         ln 10 / ln(1/λ): how many steps a tenfold anomaly adds until the state-set bound caps them.
     note : str
         What stood in for the level; empty otherwise.
+    reachable : bool
+        Whether the bound holds for states reachable from B0 only, x̄(0) under inputs in U and x(0) under inputs in U_a.
     """
 
     iterate: float
     logarithmic: float
     steps_per_decade: float
     note: str = ""
+    reachable: bool = False
 
     @property
     def value(self) -> float:
@@ -64,7 +67,12 @@ class RecoveryTime:
 
     @property
     def value(self) -> float:
-        """The least bound, an int, or `math.inf`."""
+        """The least bound from every state in S_n and S_a, an int, or `math.inf`."""
+        return min((level.value for level in self.levels.values() if not level.reachable), default=math.inf)
+
+    @property
+    def reachable_value(self) -> float:
+        """The least bound from states reachable from B0, an int, or `math.inf`; never above `value`."""
         return min((level.value for level in self.levels.values()), default=math.inf)
 
     @property
@@ -72,7 +80,7 @@ class RecoveryTime:
         """The first level that gives `value`; None where it is infinite."""
         if math.isinf(self.value):
             return None
-        return next(name for name, level in self.levels.items() if level.value == self.value)
+        return next(name for name, level in self.levels.items() if level.value == self.value and not level.reachable)
 
 
 def recovery_time_bound(
@@ -85,7 +93,8 @@ def recovery_time_bound(
 
     The state-set version starts from any nominal state in S_n and any perturbed state in S_a; with `anomaly` = (a, D)
     from states that were equal D steps before and saw inputs in U_a at most a apart since.  The bounds hold for exact
-    arithmetic with the network's weights.
+    arithmetic with the network's weights.  Where level S starts from states reachable from B0, its bound holds for
+    these and does not count for `value`.
 
     Parameters
     ----------
@@ -187,8 +196,9 @@ def _level_recovery(certificate: Certificate, name: str, start: Array, C: Array 
     weights = course.output(C)
     log = _logarithmic(course, weights, eps)
     iterate = log if LONGEST < log < math.inf else iterate_bound(course, weights, eps)
-    note = "; ".join(filter(None, [certificate.levels[name].note, *course.notes]))
-    return LevelRecovery(iterate, log, _steps_per_decade(course.rate), note)
+    result = certificate.levels[name]
+    note = "; ".join(filter(None, [result.note, *course.notes]))
+    return LevelRecovery(iterate, log, _steps_per_decade(course.rate), note, result.reachable)
 
 
 def _steps_per_decade(rate: float) -> float:
