@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -12,10 +11,12 @@ from .certify import certify_command
 from .coefficient import families
 from .entropy import entropy_command
 from .minimax import games
+from .report import report_command
+from .validate import claims_command, export_command, replay_command, validate_command
 from .words import JsonFile, WrongWords, check_file, complaints, write_json
 
 app = typer.Typer(
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     help="Theorems about neural networks beside simulations that test them.",
 )
@@ -23,8 +24,11 @@ app.add_typer(families, name="coefficient")
 app.command("entropy")(entropy_command)
 app.command("certify")(certify_command)
 app.add_typer(games, name="minimax")
-
-Paper = Annotated[list[str] | None, typer.Option("--paper", help="Only this paper; may be given several times.")]
+app.command("validate")(validate_command)
+app.command("claims")(claims_command)
+app.command("replay")(replay_command)
+app.command("export")(export_command)
+app.command("report")(report_command)
 
 
 @app.callback(invoke_without_command=True)
@@ -35,47 +39,6 @@ def start(
         typer.echo(f"lemmata {__version__}")
     elif context.invoked_subcommand is None:
         typer.echo(context.get_help())
-
-
-@app.command()
-def validate(
-    paper: Paper = None,
-    profile: Annotated[str, typer.Option(help="quick or full.")] = "quick",
-    seed: Annotated[int, typer.Option(help="Another seed draws everything anew.")] = 0,
-    json: Annotated[Path | None, typer.Option(help="Write the run as JSON to this file too.")] = None,
-    jobs: Annotated[int | None, typer.Option(help="Processes; the number of cores by default.")] = None,
-) -> None:
-    """Test the claims of all papers by simulation.
-
-    Exit status: 0 all supported, 1 any refuted, 2 any inconclusive, 130 interrupted.
-    """
-    from ..papers import script
-    from ..papers.registry import claims_of
-
-    with complaints():
-        campaign = script.validate(claims_of(paper or ()), profile, seed, jobs, json)
-    raise typer.Exit(campaign.exit_status)
-
-
-@app.command()
-def claims(paper: Paper = None) -> None:
-    """List the claims that `validate` tests."""
-    from rich.console import Console
-    from rich.text import Text
-
-    from ..papers.registry import TITLES, claims_of
-
-    with complaints():
-        chosen = claims_of(paper or ())
-    console, previous = Console(highlight=False, soft_wrap=True), ""
-    for claim in chosen:
-        if claim.paper != previous:
-            console.print(Text(f"{claim.paper}: {TITLES[claim.paper]}", style="bold"))
-        previous = claim.paper
-        console.print(Text(f"  {claim.name} ({claim.place}; {claim.relation})\n    {claim.sentence}"))
-        console.print(Text(f"    cases: {'  '.join(case.name for case in claim.cases)}"))
-        console.print(Text(f"    tolerance: {claim.remainder}"))
-        console.print(Text(f"    must refute: {'; '.join(variant.words for variant in claim.false_variants)}"))
 
 
 @app.command()

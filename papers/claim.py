@@ -38,6 +38,29 @@ class Sighting:
 
 
 @dataclass(frozen=True)
+class BoundedDraws:
+    """A block of independent draws of one law in a known range, by their moments: no law of large numbers is needed.
+
+    Attributes
+    ----------
+    count : int
+    mean, squares : float
+        Of the draws: their mean and Σ(x − mean)².
+    lower, upper : float
+        Between which every draw lies; the same for every block of a case.
+    method : str
+        How they were drawn, in a few words.
+    """
+
+    count: int
+    mean: float
+    squares: float
+    lower: float
+    upper: float
+    method: str
+
+
+@dataclass(frozen=True)
 class FalseVariant:
     """A slightly wrong theory that the same draws must refute: what shows that the claim's check can fail.
 
@@ -60,7 +83,7 @@ class FalseVariant:
         return self.cases is None or case.name in self.cases
 
 
-Simulation = Callable[[Case, np.random.Generator, float], Estimate | Sighting]
+Simulation = Callable[[Case, np.random.Generator, float], Estimate | BoundedDraws | Sighting]
 
 
 @dataclass(frozen=True)
@@ -81,8 +104,9 @@ class Claim:
     theory : callable
         The stated number: a float, from the case's arguments (for 'never exceeds', from a sighting's).
     simulate : callable
-        `simulate(case, rng, effort)` draws one independent block from `rng` and returns its `Estimate`; for
-        'never exceeds' it draws one random input and returns a `Sighting`.  Work should grow in proportion to effort.
+        `simulate(case, rng, effort)` draws one independent block from `rng` and returns its `Estimate`, of which the
+        mean counts, or `BoundedDraws` where every draw is independent and its range is known; for 'never exceeds' it
+        draws one random input and returns a `Sighting`.  Work should grow in proportion to effort.
     cases : tuple of Case
     tolerance : float or callable
         How far apart still counts as equal: a number, or a function of the case's arguments.
@@ -90,6 +114,8 @@ class Claim:
         What the tolerance stands for: what the statement is known to leave out, and how near is near enough.
     false_variants : tuple of FalseVariant
         At least one.
+    formula : str
+        The statement in LaTeX, for the report.
 
     Raises ValueError where names clash, a list is empty, or a variant names an unknown case.
     """
@@ -105,6 +131,7 @@ class Claim:
     tolerance: float | Callable[..., float]
     remainder: str
     false_variants: tuple[FalseVariant, ...]
+    formula: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.name):

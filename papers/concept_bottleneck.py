@@ -61,6 +61,7 @@ CLAIMS = (
             "(2,2,3;0)": _bottleneck_case(2, 2, 3, 0),
         },
         wrong={"λ = H(M+N)/2 whatever the rank of B*": _whatever_rank, "λ is that without a bottleneck": _standard},
+        formula=r"\lambda = \frac12 \left(M \operatorname{rank} B^* + N H\right), \quad m = 1",
     ),
     energy_claim(
         paper="concept_bottleneck",
@@ -75,6 +76,10 @@ CLAIMS = (
             "(1,2,2,3;0)": _multitask_case(1, 2, 2, 3, 0),
         },
         wrong={"λ is that of the bottleneck": _bottleneck, "λ is that of the output alone": _output_alone},
+        formula=(
+            r"\lambda = \lambda_{\mathrm{RRR}}(M+K, H, N; r), \quad m = m_{\mathrm{RRR}}(M+K, H, N; r), \quad "
+            r"r = \operatorname{rank} \begin{pmatrix} A^* \\ C^* \end{pmatrix} B^*"
+        ),
     ),
 )
 

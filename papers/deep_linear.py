@@ -39,6 +39,15 @@ CLAIMS = (
             "(3,2,4,2;1)": _case([3, 2, 4, 2], 1),
         },
         wrong={"depth changes nothing: one hidden layer of the smallest width": _shallow},
+        formula=(
+            r"\lambda = \frac{r(H_1 + H_{L+1}) - r^2}{2} + \frac{a(\ell - a)}{4\ell} - \frac{\ell(\ell-1)}{4} "
+            r"\left(\frac{\Sigma_\ell}{\ell}\right)^2 + \frac12 \sum_{0 \le i < j \le \ell} g_i g_j, "
+            r"\quad m = a(\ell - a) + 1 \\ "
+            r"g_0 \le \dots \le g_L \text{ the sorted } H_s - r, \quad \Sigma_\ell = g_0 + \dots + g_\ell, \quad "
+            r"a = \Sigma_\ell - \left(\left\lceil \frac{\Sigma_\ell}{\ell} \right\rceil - 1\right) \ell \\ "
+            r"\Sigma_\ell \ge \ell g_\ell \text{ and, if } \ell < L, \quad g_\ell < g_{\ell+1}, \quad \Sigma_\ell < "
+            r"\ell g_{\ell+1}"
+        ),
     ),
 )
 

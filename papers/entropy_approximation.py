@@ -23,6 +23,7 @@ from ..theory.estimate import Estimate
 from ..theory.streams import stream
 from .claim import Case, Claim, FalseVariant, Relation, Sighting
 from .sampled_gap import (
+    constant_gap,
     label_entropies,
     line_gap,
     mean_of,
@@ -145,7 +146,7 @@ CLAIMS = (
         sentence="Δ tends to 0 as components move apart, to H(π) as they coincide, to H(π) − H(group) for groups.",
         relation=Relation.EQUALS,
         theory=of_mixture(_limit),
-        simulate=sampled_gap,
+        simulate=constant_gap,
         cases=_cases(
             {
                 "three coincide": mixture_case([0.2, 0.3, 0.5], np.ones((3, 5)), [2.0, 2.0, 2.0], groups=[[0, 1, 2]]),
@@ -171,6 +172,10 @@ CLAIMS = (
                 ("three coincide", "two coincide, one far"),
             ),
         ),
+        formula=(
+            r"\Delta \to H(\pi) - H(\pi_G), \quad H(\pi) = -\sum_k \pi_k \log \pi_k, \quad (\pi_G)_g = \sum_{k \in g} "
+            r"\pi_k"
+        ),
     ),
     Claim(
         name="gap-range",
@@ -191,6 +196,7 @@ CLAIMS = (
             ),
             FalseVariant("Δ ≥ H(π)/1000", of_line(lambda mixture, sign: -label_entropy(mixture) / 1000), ("0 ≤ Δ",)),
         ),
+        formula=r"0 \le \Delta = \tilde H - H \le H(\pi)",
     ),
     Claim(
         name="separation",
@@ -241,6 +247,12 @@ CLAIMS = (
                 (WIDE,),
             ),
         ),
+        formula=(
+            r"\Delta \le 2 (1-s)^{-m/4} \sum_{k \ne j} \sqrt{\pi_k \pi_j}\, e^{-s \alpha_{kj}^2 / 4}, \quad "
+            r"\alpha_{kj} = \frac{\lVert \Sigma_k^{-1/2} (\mu_k - \mu_j) \rVert}{1 + \lVert \Sigma_k^{-1/2} "
+            r"\Sigma_j^{1/2} \rVert} "
+            r"\\ 0 < s < 1, \text{ or for each pair its best, } s_{kj} = \max(0, 1 - m / \alpha_{kj}^2)"
+        ),
     ),
     Claim(
         name="separation-at-random",
@@ -259,6 +271,12 @@ CLAIMS = (
                 of_line(lambda g, share: separation_sum(g, _euclidean(g) / np.sqrt(g.covariances)[:, None], share)),
             ),
             FalseVariant("½ in front for 2", of_line(lambda mixture, share: separation_gap_upper(mixture, share) / 4)),
+        ),
+        formula=(
+            r"\Delta \le 2 (1-s)^{-m/4} \sum_{k \ne j} \sqrt{\pi_k \pi_j}\, e^{-s \alpha_{kj}^2 / 4}, \quad "
+            r"\alpha_{kj} = \frac{\lVert \Sigma_k^{-1/2} (\mu_k - \mu_j) \rVert}{1 + \lVert \Sigma_k^{-1/2} "
+            r"\Sigma_j^{1/2} \rVert} "
+            r"\\ 0 < s < 1, \text{ or for each pair its best, } s_{kj} = \max(0, 1 - m / \alpha_{kj}^2)"
         ),
     ),
     Claim(
@@ -283,6 +301,11 @@ CLAIMS = (
         false_variants=(
             FalseVariant("correlations forgotten", of_mixture(lambda g: equal_covariance_gap(_uncorrelated(g)))),
             FalseVariant("the sum of the pairs", of_mixture(lambda g: gap_bounds(g).pairwise)),
+        ),
+        formula=(
+            r"\Delta(\pi, \mu, \Sigma) = \Delta(\pi, z, I), \quad "
+            r"(z_k - z_1)^\top (z_j - z_1) = (\mu_k - \mu_1)^\top \Sigma^{-1} (\mu_j - \mu_1), \quad z_k \in "
+            r"\mathbb{R}^q, \quad q < K"
         ),
     ),
     Claim(
@@ -315,6 +338,11 @@ CLAIMS = (
                 ("2 in 10 dimensions",),
             ),
         ),
+        formula=(
+            r"\mathbb{E}\, \Delta \le \log 2 "
+            r"\sum_{k \ne j} \sqrt{\pi_k \pi_j}\, B^0_{kj} \left(1 + \frac{c^2}{2}\right)^{-m/2}, \quad "
+            r"\mu_k \sim N(0, c^2 \Sigma_k)"
+        ),
     ),
     Claim(
         name="random-means-tail",
@@ -343,6 +371,11 @@ CLAIMS = (
                     )
                 ),
             ),
+        ),
+        formula=(
+            r"P(\Delta \ge \varepsilon) \le \frac{\log 2}{\varepsilon} "
+            r"\sum_{k \ne j} \sqrt{\pi_k \pi_j}\, B^0_{kj} \left(1 + \frac{c^2}{2}\right)^{-m/2}, \quad "
+            r"\mu_k \sim N(0, c^2 \Sigma_k)"
         ),
     ),
     Claim(
@@ -379,6 +412,16 @@ CLAIMS = (
                 (LINE, FIVE, THREE),
             ),
             FalseVariant("BC² for BC", of_mixture(lambda g, **more: _slope(g, **more) * _affinity(g)), (FIVE,)),
+        ),
+        formula=(
+            r"\left\lVert \frac{\partial \Delta}{\partial \mu_k} \right\rVert \le \frac12 \sum_{j \ne k} \sqrt{\pi_k "
+            r"\pi_j}\, "
+            r"\mathrm{BC}_{kj} \left( \lVert c_{kj} \rVert^2 + \operatorname{tr} D_{kj} V_{kj} D_{kj}^\top "
+            r"\right)^{1/2} \\ "
+            r"V = \left( \frac{\Sigma_k^{-1} + \Sigma_j^{-1}}{2} \right)^{-1}, \quad D = \Sigma_j^{-1} - "
+            r"\Sigma_k^{-1}, \quad "
+            r"\bar x = \frac12 V (\Sigma_k^{-1} \mu_k + \Sigma_j^{-1} \mu_j), \quad "
+            r"c = D \bar x - (\Sigma_j^{-1} \mu_j - \Sigma_k^{-1} \mu_k)"
         ),
     ),
 )

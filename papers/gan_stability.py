@@ -185,6 +185,12 @@ CLAIMS = (
             FalseVariant("a twentieth more", lambda **at: 1.05 * _threshold(**at)),
             FalseVariant("the threshold of the other order", _other_algorithm, tuple(PENALISED)),
         ),
+        formula=(
+            r"h < \begin{cases} \frac{\gamma}{c^2} & \gamma \le 2c \\ \frac{4}{\gamma + \sqrt{\gamma^2 - 4c^2}} & "
+            r"\gamma > 2c "
+            r"\end{cases} \text{ simultaneous,} \quad h < \frac{4}{\gamma + \sqrt{\gamma^2 + 4c^2}} \text{ "
+            r"alternating}"
+        ),
     ),
     Claim(
         name="dirac-rates",
@@ -204,6 +210,11 @@ CLAIMS = (
             ),
             FalseVariant("half the noise", lambda noise, **at: _rate(noise=noise / 2, **at), DAMPED[2:3]),
         ),
+        formula=(
+            r"z = 1 + he \text{ simultaneous,} \quad z = 1 + he + (he)^2 \text{ extragradient,} \quad "
+            r"e = -\frac{\gamma}{2} \pm \sqrt{\frac{\gamma^2}{4} - c^2} \\ "
+            r"z^2 - (2 - h\gamma - h^2 c^2) z + 1 - h\gamma = 0 \text{ alternating}"
+        ),
     ),
     Claim(
         name="unregularised-cycles",
@@ -220,6 +231,7 @@ CLAIMS = (
             FalseVariant("it comes to rest at 0", lambda **game: 0.0),
             FalseVariant("it shrinks as with R1 of weight 0.01", lambda **game: float(np.exp(-0.005 * TIME))),
         ),
+        formula=r"\theta(t)^2 + \psi(t)^2 = \theta(0)^2 + \psi(0)^2",
     ),
     Claim(
         name="wgan-gp-misses",
@@ -235,6 +247,10 @@ CLAIMS = (
         false_variants=(
             FalseVariant("it converges to the data", lambda **game: 0.0),
             FalseVariant("θ reaches the norm aimed at", lambda norm, **game: norm),
+        ),
+        formula=(
+            r"\lim_{t \to \infty} |\theta(t)| = \frac{\gamma g_0}{c}, \quad \gamma \ge 2c \\ "
+            r"\limsup_{t \to \infty} |\theta(t)| \to \frac{4 g_0}{\pi}, \quad \frac{\gamma}{c} \to 0"
         ),
     ),
     Claim(
@@ -277,6 +293,11 @@ CLAIMS = (
                 lambda algorithm, **game: _lq_threshold(OTHER[algorithm], **game),
             ),
         ),
+        formula=(
+            r"h < \min_{i \le j} h(d_{ij}, t_{ij}), \quad t_{ij} = 2(s_i + s_j), \quad d_{ij} = \lambda + \rho t_{ij} "
+            r"\\ "
+            r"h(d, t) \text{ that of the Dirac-GAN with } \gamma = d, \ c^2 = t"
+        ),
     ),
     Claim(
         name="r1-for-particles",
@@ -301,6 +322,7 @@ CLAIMS = (
                 "ρ over the dimension", lambda penalty, dimension: penalty / dimension, ("ρ = 2 in the plane",)
             ),
         ),
+        formula=r"\max |z| < 1 \text{ if and only if } \eta < \rho",
     ),
     Claim(
         name="alternating-condition",
@@ -323,6 +345,7 @@ CLAIMS = (
             FalseVariant("4 over the sum of the largest eigenvalues", _as_commuting),
             FalseVariant("γ‖D̂‖ < 2, as for simultaneous steps", _damping_alone),
         ),
+        formula=r"\max |z| < 1 \text{ if and only if } \gamma\, \lambda_{\max}(2 \hat D + \eta K K^\top) < 4",
     ),
 )
 

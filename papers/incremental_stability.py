@@ -194,6 +194,14 @@ CLAIMS = (
             FalseVariant("α without c̄", _after(lambda k, norm: lstm_matrix(k, norm, cells=0.0))),
             FalseVariant("no term of R_o", _after(lambda k, norm: lstm_matrix(k, norm, outputs=0.0))),
         ),
+        formula=(
+            r"\begin{pmatrix} \lVert \Delta c(t) \rVert \\ \lVert \Delta h(t) \rVert \end{pmatrix} \le A^t "
+            r"\begin{pmatrix} \lVert \Delta c(0) \rVert \\ \lVert \Delta h(0) \rVert \end{pmatrix}, \quad "
+            r"A = \begin{pmatrix} \bar\sigma_f & \alpha \\ \bar\sigma_o \bar\sigma_f & "
+            r"\bar\sigma_o \alpha + \tfrac14 \bar\varphi_c \lVert R_o \rVert \end{pmatrix} \\ "
+            r"\alpha = \tfrac14 \lVert R_f \rVert \bar c + \bar\sigma_i \lVert R_g \rVert + \tfrac14 \bar\varphi_g "
+            r"\lVert R_i \rVert"
+        ),
     ),
     Claim(
         name="lstm-cells",
@@ -209,6 +217,11 @@ CLAIMS = (
         false_variants=(
             FalseVariant("σ̄_f alone", lambda number, cell: cell_bound(number, cell, recurrent=0.0)),
             FalseVariant("half the drive", lambda number, cell: cell_bound(number, cell, drive=0.5)),
+        ),
+        formula=(
+            r"\lVert c^+ \rVert_\infty \le (\bar\sigma_f + \bar\sigma_i \lVert R_g \rVert_\infty) \lVert c "
+            r"\rVert_\infty "
+            r"+ \bar\sigma_i (\lVert W_g \rVert_\infty u_{\max} + \lVert b_g \rVert_\infty)"
         ),
     ),
     Claim(
@@ -227,6 +240,11 @@ CLAIMS = (
             FalseVariant("φ̄ for 1 + φ̄", _contracted(lambda number: gru_rate(number, apart=0.0))),
             FalseVariant("q̄ without b_hn", _contracted(lambda number: gru_rate(number, inner_bias=0.0))),
         ),
+        formula=(
+            r"\lVert \Delta h(t) \rVert \le \lambda^t \lVert \Delta h(0) \rVert, \quad "
+            r"\lambda = \max(\bar z + (1 - \bar z) L, L) + \tfrac14 \lVert R_z \rVert (1 + \bar\varphi), \quad "
+            r"L = \bar r \lVert R_n \rVert + \tfrac14 \lVert R_r \rVert \bar q"
+        ),
     ),
     Claim(
         name="gru-recovery",
@@ -242,6 +260,10 @@ CLAIMS = (
         false_variants=(
             FalseVariant("one step less", of_network(step_less)),
             FalseVariant("S_n for S_a, which an anomaly reaches", whatever_level(without_anomaly)),
+        ),
+        formula=(
+            r"T^*(\varepsilon) \le \hat T(\varepsilon), \quad T^*(\varepsilon) = \sup \min \{ T \ge 0 : "
+            r"\lVert y(t) - \bar y(t) \rVert_\infty \le \varepsilon \text{ for all } t \ge T \}"
         ),
     ),
     *ORDER_CLAIMS,

@@ -226,6 +226,10 @@ CLAIMS = (
             FalseVariant("S_n for S_a, which an anomaly reaches", whatever_level(without_anomaly), (SINGLE,)),
             FalseVariant("the last layer alone", whatever_level(_last_layer), (STACKED,)),
         ),
+        formula=(
+            r"T^*(\varepsilon) \le \hat T(\varepsilon), \quad T^*(\varepsilon) = \sup \min \{ T \ge 0 : "
+            r"\lVert y(t) - \bar y(t) \rVert_\infty \le \varepsilon \text{ for all } t \ge T \}"
+        ),
     ),
     Claim(
         name="deviation",
@@ -241,6 +245,10 @@ CLAIMS = (
         false_variants=(
             FalseVariant("deviations of h alone at the start", of_network(_cells_forgotten)),
             FalseVariant("the deviation one step later", of_network(_later)),
+        ),
+        formula=(
+            r"\lVert y(t) - \bar y(t) \rVert_\infty \le \operatorname{out}(\delta_t), \quad "
+            r"\delta_{t+1} = \min \left( T_t(\delta_t), w_{t+1} \right), \quad \delta_0 = w_0"
         ),
     ),
     Claim(
@@ -258,6 +266,7 @@ CLAIMS = (
             FalseVariant(f"the longest of {RECORDED} recorded recoveries under held inputs", of_network(_from_data)),
             FalseVariant("the bound for 3ε", of_network(_for_larger)),
         ),
+        formula=r"T_R(\varepsilon) \le \min_{\text{levels}} \hat T(\varepsilon)",
     ),
     Claim(
         name="anomaly-size",
@@ -280,6 +289,11 @@ CLAIMS = (
                 of_network(lambda kind, number, size, length: _first_deviation(kind, number, size / 2, length)),
             ),
         ),
+        formula=(
+            r"\lVert h - \bar h \rVert_\infty \le \max_j \delta_0(a, D)_{h_j}, \quad \delta_0(a, D) = \varphi^D(0), "
+            r"\quad "
+            r"\varphi(\delta) = \min(M_a \delta + a N_a 1, w_0)"
+        ),
     ),
     Claim(
         name="resilience-aware-training",
@@ -295,6 +309,10 @@ CLAIMS = (
         false_variants=(
             FalseVariant("a hundredth for a half", lambda units, target, weight: -2.0),
             FalseVariant("a tenth for a half", lambda units, target, weight: -1.0),
+        ),
+        formula=(
+            r"\mathbb{E} \log_{10} \frac{\hat T_{\text{after}}(\varepsilon)}{\hat T_{\text{before}}(\varepsilon)} \le "
+            r"\log_{10} \frac12"
         ),
     ),
 )

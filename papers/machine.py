@@ -26,6 +26,16 @@ def versions() -> dict[str, str]:
     return {"lemmata": _version("lemmata"), "python": platform.python_version()} | {n: _version(n) for n in LIBRARIES}
 
 
+def host() -> dict[str, str]:
+    """The machine that a row was worked off on: its name, system, processor and cores."""
+    return {
+        "name": platform.node(),
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": _processor(),
+        "cores": str(_cores()),
+    }
+
+
 def inspect() -> list[Fact]:
     """All that `lemmata doctor` prints; imports NumPy and torch to ask them."""
     facts = [
@@ -44,6 +54,16 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "missing"
+
+
+def _processor() -> str:
+    """The processor's name where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def _cores() -> int:

@@ -200,8 +200,7 @@ MESHES = {
     for geometry, sizes in (("sobolev", (16, 256)), ("euclidean", (16, 28, 30, 64)))
     for points in sizes
 }
-FINER = ("euclidean, n = 30", "euclidean, n = 64")
-SOBOLEV = tuple(name for name in MESHES if name.startswith("sobolev"))
+FINER = ("euclidean, n = 28", "euclidean, n = 30", "euclidean, n = 64")
 
 CLAIMS = (
     Claim(
@@ -220,6 +219,10 @@ CLAIMS = (
             FalseVariant("a tenth less", lambda **at: 0.9 * _descended(**at)),
             FalseVariant("1/T² for 1/T", lambda **at: _descended(**at) / at["steps"]),
         ),
+        formula=(
+            r"\frac{1}{T} \sum_{t < T} \lVert \nabla J(\theta_t) \rVert^2 \le \frac{2L (J_0 - \inf J)}{T}, \quad "
+            r"\theta_{t+1} = \theta_t - \frac{1}{L} \nabla J(\theta_t)"
+        ),
     ),
     Claim(
         name="normalisation-is-not-enough",
@@ -236,6 +239,7 @@ CLAIMS = (
             FalseVariant("it comes to rest", lambda loss: 0.0),
             FalseVariant("speed g'(0) = ½", lambda loss: 0.5),
         ),
+        formula=r"D(x) = \frac{\psi x}{|\psi|}: \quad \lim_{t \to \infty} |\dot\theta(t)| = 1",
     ),
     Claim(
         name="penalty-repairs",
@@ -257,6 +261,10 @@ CLAIMS = (
             FalseVariant("it goes on for ever", lambda **at: 0.0),
             FalseVariant("e^{−γt}", lambda loss, weight: weight),
         ),
+        formula=(
+            r"\lim_{t \to \infty} \frac{1}{t} \log \sqrt{\theta(t)^2 + \psi(t)^2} = -\frac{\gamma}{2}, \quad \gamma < "
+            r"2c"
+        ),
     ),
     Claim(
         name="mirror-descent",
@@ -274,6 +282,10 @@ CLAIMS = (
             FalseVariant("1/T² for 1/T", lambda **at: _mirror_bound(**at) / at["steps"]),
             FalseVariant("the divergence the other way", _mirror_back),
         ),
+        formula=(
+            r"J(\mu^{(T)}) \le \frac{\mathrm{KL}(\mu_0 \Vert \mu^{(0)})}{hT}, \quad "
+            r"d\mu^{(t+1)} \propto e^{-h \Phi_t}\, d\mu^{(t)}, \quad h = \frac{2\lambda}{\Delta}"
+        ),
     ),
     Claim(
         name="mesh-rates",
@@ -289,7 +301,10 @@ CLAIMS = (
         false_variants=(
             FalseVariant("Euclidean ascent is free of the mesh: as for n = 16", as_coarse, FINER),
             FalseVariant("as for the other geometry", other_geometry, (*FINER, "sobolev, n = 256")),
-            FalseVariant("the larger of 1 − p and 1 − c", real_roots, SOBOLEV),
+            FalseVariant("the larger of 1 − p and 1 − c", real_roots),
+        ),
+        formula=(
+            r"\sup_{0 < t \le S} \rho(M(t)) = \max \left\{ |1-p|, |1-c|, \sqrt{|(1-p)(1-c) + \eta\gamma S|} \right\}"
         ),
     ),
     Claim(
@@ -307,6 +322,7 @@ CLAIMS = (
             FalseVariant("1/(2η(2T+1)) alone", lambda points, min_step, steps: 1 / (2 * min_step * (2 * steps + 1))),
             FalseVariant("one step more", lambda points, min_step, steps: exact_critic_bound(1.0, min_step, steps + 1)),
         ),
+        formula=r"\sup J(u_T) = \frac{\lVert u_0 - u^* \rVert^2}{2\eta(2T+1)} \left( \frac{2T}{2T+1} \right)^{2T}",
     ),
     Claim(
         name="mode-rates",
@@ -329,6 +345,13 @@ CLAIMS = (
         false_variants=(
             FalseVariant("the fastest mode", fastest_mode),
             FalseVariant("that of another algorithm", next_algorithm),
+        ),
+        formula=(
+            r"\lim_{k \to \infty} \lVert u_k - u^* \rVert^{1/k} = \max_t \max \{ |z| : P_t(z) = 0 \} \\ "
+            r"P_t(z) = z^2 - (2-p-c) z + (1-p)(1-c) + w \text{ simultaneous,} \quad "
+            r"z^2 - (2-p-c-w) z + (1-p)(1-c) \text{ alternating} \\ "
+            r"z - 1 + a - a^2 \text{ extragradient,} \quad z^2 - (1-2a) z - a \text{ optimistic, for both roots of } "
+            r"a^2 - (p+c) a + pc + w"
         ),
     ),
     Claim(
@@ -354,6 +377,10 @@ CLAIMS = (
         tolerance=2 * NEAR,
         remainder="what faster modes leave of the residual in the run, and a double root: 0.002",
         false_variants=(FalseVariant("√κ for κ, κ for √κ", other_root),),
+        formula=(
+            r"\rho^* = \sqrt{\frac{\kappa - 1}{\kappa + 1}} \text{ simultaneous,} \quad "
+            r"\rho^* = \frac{\sqrt\kappa - 1}{\sqrt\kappa + 1} \text{ alternating}"
+        ),
     ),
     Claim(
         name="no-better-steps",
@@ -370,6 +397,7 @@ CLAIMS = (
             FalseVariant("a hundredth slower", lambda **at: -1.01 * least_rate(**at)),
             FalseVariant("alternating steps no faster than descent with the exact critic", as_descent),
         ),
+        formula=r"\max_{t \in [s, S]} |z(t; \eta, \gamma)| \ge \rho^* \text{ for all } \eta, \gamma",
     ),
 )
 

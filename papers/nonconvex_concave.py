@@ -198,6 +198,11 @@ CLAIMS = (
             FalseVariant("a tenth", lambda **at: _two_scales(**at) / 10),
             FalseVariant("the critic's distance δ_0 left out", _critic_at_rest),
         ),
+        formula=(
+            r"\frac{1}{T} \sum_{t < T} |\nabla \Phi(x_t)|^2 \le \frac{21.6\, \kappa^2 \ell \Delta_\Phi + 7.2\, \kappa "
+            r"\ell^2 \delta_0}{T}, "
+            r"\quad \eta_y = \frac{1}{\ell}, \quad \eta_x = \frac{1}{6 \kappa^2 \ell}"
+        ),
     ),
     Claim(
         name="largest-step",
@@ -215,6 +220,9 @@ CLAIMS = (
             FalseVariant("1/ℓ for both players", lambda smoothness, strong_concavity: 1 / smoothness),
             FalseVariant("1/(κℓ)", lambda smoothness, strong_concavity: strong_concavity / smoothness**2),
         ),
+        formula=(
+            r"\max |z| < 1 \text{ if and only if } \eta_x < \frac{1}{(\kappa - 1) \ell}, \quad \eta_y = \frac{1}{\ell}"
+        ),
     ),
     Claim(
         name="single-loop",
@@ -231,6 +239,12 @@ CLAIMS = (
             FalseVariant("the critic's first error ε_0 left out", _without_error),
             FalseVariant("half of J_0", _half_gap),
             FalseVariant("1/T² for 1/T", _faster),
+        ),
+        formula=(
+            r"\frac{1}{T} \sum_{k < T} |\nabla J(\theta_k)|^2 \le \frac{2 J_0}{hT} + \frac{\varepsilon_0^2}{\delta "
+            r"T}, \quad "
+            r"h = \frac{2}{L + \sqrt{L^2 + 4X^2}}, \quad X = \frac{(1 - \delta) \beta_2 A^2}{\delta}, \quad "
+            r"\varepsilon_0^2 = A^2 K_1 \lVert f_0 - \Phi_{\theta_0} \rVert_H^2"
         ),
     ),
 )

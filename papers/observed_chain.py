@@ -50,6 +50,11 @@ CLAIMS = (
             "a stretch is entered at full width, not at its rank": _full_width,
             "observing the layer changes nothing": _unobserved,
         },
+        formula=(
+            r"\lambda = \sum_{s=1}^{k} \lambda_{\mathrm{DLN}}(\rho_{s-1}, h_{l_{s-1}+1}, \dots, h_{l_s}; \rho_s), "
+            r"\quad "
+            r"m = 1 + \sum_{s=1}^{k} (m_s - 1), \quad \rho_0 = h_0"
+        ),
     ),
 )
 

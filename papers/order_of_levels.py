@@ -134,6 +134,10 @@ ORDER_CLAIMS = (
             FalseVariant("A2r by a percent less", _wrong_link({"A2r": 0.99})),
             FalseVariant("A2 by a tenth less", _wrong_link({"A2": 0.9})),
         ),
+        formula=(
+            r"\lVert \Delta h^+ \rVert_\infty \le R \le C \le B \le A, \quad \lVert \Delta h^+ \rVert_2 \le A_{2r} "
+            r"\le A_2"
+        ),
     ),
     Claim(
         name="cancellation",
@@ -149,6 +153,11 @@ ORDER_CLAIMS = (
         false_variants=(
             FalseVariant("1.25, the largest entry, for the norm 1.25√2", _with_norm(1.25)),
             FalseVariant("1.25√2 less a tenth", _with_norm(0.9 * 1.25 * math.sqrt(2))),
+        ),
+        formula=(
+            r"R_g = \frac54 \begin{pmatrix} 1 & 1 \\ 1 & -1 \end{pmatrix}: \quad "
+            r"\lVert \Delta h(t) \rVert_\infty \le (A_2^t \delta_0)_h, \quad \rho(A_2) = \frac12 + \frac14 \cdot "
+            r"\frac54 \sqrt2 < 1 < \rho(R)"
         ),
     ),
 )

@@ -157,6 +157,11 @@ CLAIMS = (
             FalseVariant("the mean covariance for both", of_mixture(lambda g: pair_gap(_pooled(g), 0, 1))),
             FalseVariant("the Bhattacharyya bound as if equal", of_mixture(lambda g: gap_bounds(g).bhattacharyya)),
         ),
+        formula=(
+            r"\Delta = g_{12} = \sqrt{\pi_1 \pi_2} \int_0^\infty "
+            r"\frac{\operatorname{Re} \left[ (\pi_2 / \pi_1)^{i\omega} C_{12}(\tfrac12 + i\omega) \right]}"
+            r"{(\tfrac14 + \omega^2) \cosh \pi\omega}\, d\omega, \quad C_{kj}(z) = \int N_k^{1-z} N_j^z\, dx"
+        ),
     ),
     Claim(
         name="entropy",
@@ -178,6 +183,7 @@ CLAIMS = (
                 "the Gaussian of the same covariance", of_mixture(lambda g: approximate_entropy(_one_gaussian(g)))
             ),
         ),
+        formula=r"-\mathbb{E} \log q(X) = \tilde H - g_{12}",
     ),
     Claim(
         name="chernoff-mixture",
@@ -196,6 +202,7 @@ CLAIMS = (
                 "BC² for BC", of_mixture(lambda g: _kernel_sum(g, 2 * overlap(g).log_bhattacharyya)), tuple(MIXTURES)
             ),
         ),
+        formula=r"\Delta \le \sum_k \pi_k \log \sum_j \frac{\pi_j}{\pi_k}\, \mathrm{BC}_{kj}",
     ),
     Claim(
         name="kl-mixture",
@@ -211,6 +218,7 @@ CLAIMS = (
         false_variants=(
             FalseVariant("BC for e^{−KL}", of_mixture(lambda g: _kernel_sum(g, overlap(g).log_bhattacharyya))),
         ),
+        formula=r"\Delta \ge \sum_k \pi_k \log \sum_j \frac{\pi_j}{\pi_k}\, e^{-\mathrm{KL}(N_k \Vert N_j)}",
     ),
     Claim(
         name="bhattacharyya",
@@ -229,6 +237,7 @@ CLAIMS = (
             ),
             FalseVariant("k < j for k ≠ j", of_mixture(lambda g: gap_bounds(g).bhattacharyya / 2)),
         ),
+        formula=r"\Delta \le \log 2 \sum_{k \ne j} \sqrt{\pi_k \pi_j}\, \mathrm{BC}_{kj}",
     ),
     Claim(
         name="pairwise",
@@ -245,6 +254,7 @@ CLAIMS = (
             FalseVariant("the largest pair gap alone", of_mixture(lambda g: pair_gaps(g).max())),
             FalseVariant("Σ_k max_j g_kj / 2", of_mixture(lambda g: pair_gaps(g).max(axis=1).sum() / 2)),
         ),
+        formula=r"\Delta \le \sum_{k < j} g_{kj}",
     ),
     Claim(
         name="one-pair",
@@ -262,6 +272,10 @@ CLAIMS = (
             FalseVariant(
                 "both sides of the best pair, for every k", of_mixture(lambda g: pair_gaps(g).max(axis=1).sum())
             ),
+        ),
+        formula=(
+            r"\Delta \ge \sum_k \max_{j \ne k} \pi_k\, \mathbb{E}_k \log (1 + t_{kj}), \quad t_{kj} = \frac{\pi_j "
+            r"N_j}{\pi_k N_k}"
         ),
     ),
     Claim(
@@ -283,6 +297,11 @@ CLAIMS = (
             FalseVariant("bhattacharyya with ½ for log 2", _wrong_link({"bhattacharyya": 0.5 / np.log(2)})),
             FalseVariant("separation_ratio with ½ in front for 2", _wrong_link({"separation_ratio": 0.25})),
             FalseVariant("mixing by a percent less", _wrong_link({"mixing": 0.99})),
+        ),
+        formula=(
+            r"0 \le \text{kl mixture} \le \Delta, \quad \text{one pair} \le \Delta \le \text{pairwise} \le "
+            r"\text{bhattacharyya} "
+            r"\le \text{separation ratio} \\ \Delta \le \text{chernoff mixture} \le \text{mixing} = H(\pi)"
         ),
     ),
 )

@@ -101,6 +101,11 @@ EXACT: dict[str, Any] = {
     "coefficient": partial_concept_bottleneck,
     "truth": partial_concept_bottleneck_truth,
     "wrong": {"λ equals the splitting bound": _splitting, "λ is that of all hidden units observed": _all_observed},
+    "formula": (
+        r"\lambda = \frac12 (M r_2 + N H_2) + \lambda_{\mathrm{RRR}}(M, H_1, N - r_2; r'), \quad "
+        r"m = m_{\mathrm{RRR}}(M, H_1, N - r_2; r') \\ r_2 = \operatorname{rank} B_2^*, \quad "
+        r"r' = \operatorname{rank} \begin{pmatrix} A^* B^* \\ B_2^* \end{pmatrix} - r_2"
+    ),
 }
 
 CLAIMS = (
@@ -129,6 +134,10 @@ CLAIMS = (
         tolerance=NEAR,
         remainder="how near is near enough where the bound is attained; the (m−1)/log n left out has the safe sign",
         false_variants=(FalseVariant("H₂N/2 in front: the outputs forgotten", _bound_without_outputs),),
+        formula=(
+            r"\lambda - \frac{m-1}{\log n} \le \lambda \le "
+            r"\frac12 H_2 (M+N) + \lambda_{\mathrm{RRR}}(M, H_1, N; \operatorname{rank} A_1^* B_1^*)"
+        ),
     ),
     Claim(
         name="upper-bound-at-random",
@@ -145,6 +154,7 @@ CLAIMS = (
             FalseVariant("the bound less a half", _bound_less_a_half),
             FalseVariant("H₂N/2 in front: the outputs forgotten", _bound_without_outputs),
         ),
+        formula=r"\lambda \le \frac12 H_2 (M+N) + \lambda_{\mathrm{RRR}}(M, H_1, N; \operatorname{rank} A_1^* B_1^*)",
     ),
 )
 

@@ -23,6 +23,8 @@ REMAINDER = (
     "for it and stays well below 1/log n = 0.043, by which a multiplicity off by one would show"
 )
 
+TESTED = r"\langle n K \rangle_n = \lambda - \frac{m-1}{\log n} + O\left(\frac{m-1}{\log^2 n}\right), \quad n = 10^{10}"
+
 Coefficient = Callable[..., LearningCoefficient]
 
 
@@ -37,6 +39,7 @@ def energy_claim(
     cases: Mapping[str, Mapping[str, Any]],
     wrong: Mapping[str, Coefficient],
     twin: bool = False,
+    formula: str = "",
 ) -> Claim:
     """The claim that λ and m are `coefficient`, tested through ⟨nK⟩_n = λ − (m−1)/log n at n = 10^10.
 
@@ -51,6 +54,8 @@ def energy_claim(
         λ + 1/4 and a multiplicity off by one.
     twin : bool
         Simulate with the torch chains instead of the compiled ones.
+    formula : str
+        λ and m in LaTeX; what is tested of them is added.
     """
     built = tuple(Case(label, arguments) for label, arguments in cases.items())
     usual: Mapping[str, Coefficient] = {
@@ -70,6 +75,7 @@ def energy_claim(
         tolerance=lambda **case: NEAR + NEAR_PER_ORDER * (coefficient(**case).multiplicity - 1),
         remainder=REMAINDER,
         false_variants=tuple(v for v in variants if v is not None),
+        formula=rf"{formula} \\ {TESTED}" if formula else "",
     )
 
 

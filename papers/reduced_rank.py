@@ -44,6 +44,13 @@ CLAIMS = (
             "4 (2,5,2;1)": _case(2, 5, 2, 1),
         },
         wrong={"λ is half the number of weights": _regular, "λ is half the dimension of rank-r maps": _dimension},
+        formula=(
+            r"\lambda = \begin{cases} \frac{2(H+r)(M+N) - (M-N)^2 - (H+r)^2 + \epsilon}{8} "
+            r"& N+r \le M+H,\ M+r \le N+H,\ H+r \le M+N \\ \frac{HM - Hr + Nr}{2} & M+H < N+r \\ "
+            r"\frac{HN - Hr + Mr}{2} & N+H < M+r \\ \frac{MN}{2} & M+N < H+r \end{cases} \\ "
+            r"m = 1 + \epsilon, \quad \epsilon = (M+H+N+r) \bmod 2 \text{ in the first case,} \quad "
+            r"m = 1 \text{ in the others}"
+        ),
     ),
 )
 

@@ -1,16 +1,18 @@
 """A run as a table for people and as JSON for programs."""
 
 import json
+import math
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from ..theory.estimate import Estimate
+from .blocks import ASYMPTOTIC, Search
 from .campaign import Campaign
 from .claim import Relation
 from .machine import versions
-from .row import Row, Search
+from .row import Row
 from .verdict import RARITY, Verdict
 
 STYLES = {Verdict.SUPPORTED: "green", Verdict.REFUTED: "bold red", Verdict.INCONCLUSIVE: "yellow"}
@@ -51,11 +53,19 @@ def closing(campaign: Campaign) -> str:
         f"(profile {campaign.profile.name}, seed {campaign.seed}, {campaign.seconds:.0f} s).",
         f"{caught} of {len(variants)} false variants refuted with the same budget.",
         f"Probability of even one wrong verdict at most {campaign.profile.level:g} (Holm over all rows, "
-        f"{len(campaign.profile.rounds)} looks each).",
+        "p-values that hold at every look).",
     ]
+    if nearly := sum(row.sequence == ASYMPTOTIC for row in campaign.rows):
+        lines.append(
+            f"{nearly} rows are asymptotic: means of independent blocks, taken as normal. "
+            "The others hold for finite samples."
+        )
     if any(row.relation is Relation.NEVER_EXCEEDS for row in campaign.rows):
         lines.append(f"'Never above' is supported where violating inputs are rarer than 1 in {1 / RARITY:.0f}.")
     lines += [f"{row.paper}/{row.claim} at {row.case}: {row.failure}" for row in campaign.rows if row.failure]
+    for row, verdict in zip(campaign.rows, campaign.verdicts, strict=True):
+        if verdict is Verdict.INCONCLUSIVE and not row.failure:
+            lines.append(f"{row.paper}/{row.claim} at {row.case}: {_would_decide(row)}")
     for row in campaign.rows:
         lines += [
             f"{row.paper}/{row.claim} at {row.case}: the budget does not refute {v.words!r}"
@@ -63,6 +73,30 @@ def closing(campaign: Campaign) -> str:
             if not v.refuted
         ]
     return "\n".join(lines)
+
+
+def power_table(campaign: Campaign) -> Table:
+    """A line a false variant: what is wrong in it, what it says, what was seen, after how many blocks it fell."""
+    out = Table(box=None, pad_edge=False)
+    for name in ("claim", "case", "false variant"):
+        out.add_column(name)
+    for name in ("says", "simulation ± error", "blocks", "p"):
+        out.add_column(name, justify="right")
+    out.add_column("")
+    for row in campaign.rows:
+        for v in row.variants:
+            says = SIGNS[row.relation] if v.theory is None else f"{SIGNS[row.relation]} {v.theory:.4f}"
+            cells = (f"{row.paper}/{row.claim}", row.case, v.words, says, _seen(row), str(v.blocks), f"{v.p:.0e}")
+            fate = Text("refuted", style="green") if v.refuted else Text("not refuted", style="bold red")
+            out.add_row(*(Text(cell) for cell in cells), fate)
+    return out
+
+
+def _would_decide(row: Row) -> str:
+    """How much more would probably decide an inconclusive row."""
+    if row.more is None:
+        return "even a million times the draws would hardly decide it: the mean lies at the edge of the tolerance"
+    return f"about {row.more:.1f} times the draws would probably decide it"
 
 
 def as_json(campaign: Campaign) -> str:
@@ -91,7 +125,10 @@ def _row(row: Row, verdict: Verdict) -> dict[str, Any]:
         "theory": row.theory,
         "tolerance": row.tolerance,
         "seen": _evidence(row),
-        "blocks": row.blocks,
+        "sequence": row.sequence,
+        "interval": None if row.interval is None else [_finite(end) for end in row.interval],
+        "blocks": len(row.blocks),
+        "more": row.more,
         "p_supported": row.p.supported,
         "p_refuted": row.p.refuted,
         "verdict": verdict,
@@ -123,6 +160,11 @@ def _evidence(row: Row) -> dict[str, Any] | None:
             "worst_arguments": dict(seen.arguments),
         }
     return None
+
+
+def _finite(end: float) -> float | str:
+    """JSON has no infinity."""
+    return end if math.isfinite(end) else str(end)
 
 
 def _theory(row: Row) -> str:

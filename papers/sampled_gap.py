@@ -3,6 +3,7 @@
 Neither draws nor quadrature know the pair integral or any bound.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..theory.entropy.gap_bounds import GapBounds, gap_bounds
 from ..theory.entropy.mixture import GaussianMixture
 from ..theory.estimate import Estimate
-from .claim import Case, Sighting
+from .claim import BoundedDraws, Case, Sighting
 
 Array = NDArray[np.float64]
 
@@ -47,8 +48,14 @@ def of_mixture(quantity: Quantity) -> Callable[..., float]:
     return at
 
 
-def sampled_gap(case: Case, rng: np.random.Generator, effort: float) -> Estimate | Sighting:
-    """A block of the label entropy h(x) under q, whose mean is Δ."""
+def sampled_gap(case: Case, rng: np.random.Generator, effort: float) -> BoundedDraws:
+    """A block of the label entropy h(x) under q, whose mean is Δ and which lies between 0 and log K."""
+    values = label_entropies(_mixture(case.arguments), rng, round(ROUNDS * effort))
+    return bounded(values, 0.0, math.log(len(case.arguments["weights"])), "label entropies under q")
+
+
+def constant_gap(case: Case, rng: np.random.Generator, effort: float) -> Estimate:
+    """As `sampled_gap`, where h(x) hardly varies: a range of log K would hide a difference of 1e-6."""
     return mean_of(label_entropies(_mixture(case.arguments), rng, round(ROUNDS * effort)), "label entropies under q")
 
 
@@ -95,6 +102,12 @@ def mean_of(values: Array, method: str) -> Estimate:
     """The mean of independent values with its standard error."""
     n = len(values)
     return Estimate(float(values.mean()), float(values.std(ddof=1) / n**0.5), n, float(n), method)
+
+
+def bounded(values: Array, lower: float, upper: float, method: str) -> BoundedDraws:
+    """Independent values in a known range, by their moments."""
+    mean = float(values.mean())
+    return BoundedDraws(len(values), mean, float(((values - mean) ** 2).sum()), lower, upper, method)
 
 
 def line_gap(weights: Sequence[float], means: Sequence[float], deviations: Sequence[float]) -> float:

@@ -7,59 +7,76 @@ from pathlib import Path
 from typing import NoReturn
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from .campaign import PROFILES, Campaign, plan, run
+from .campaign import Campaign, plan, profile_of, run
 from .claim import Claim
 from .output_file import check_writable
-from .report import as_json, closing, table
+from .profile import PROFILES
+from .report import as_json, closing, power_table, table
 from .row import Row
 
 PLAIN_WIDTH = 150  # columns where the output is not a terminal
 
 
 def validate(
-    claims: Sequence[Claim], profile: str = "quick", seed: int = 0, jobs: int | None = None, json: Path | None = None
+    claims: Sequence[Claim],
+    profile: str = "quick",
+    seed: int = 0,
+    jobs: int | None = None,
+    json: Path | None = None,
+    *,
+    power: bool = False,
+    evidence: Path | None = None,
+    resume: bool = False,
+    executor: str = "processes",
+    cluster: str | None = None,
 ) -> Campaign:
     """Run the claims, show progress on the standard error and the table on the standard output.
 
     Parameters
     ----------
     claims : sequence of Claim
-    profile : str
-        A key of `campaign.PROFILES`.
-    seed, jobs
-        As in `campaign.run`.
     json : Path, optional
         Where to write the run as JSON too.
+    power : bool
+        Show how the false variants fared instead of the claims.
+    profile, seed, jobs, evidence, resume, executor, cluster
+        As in `campaign.run`.
 
-    Raises ValueError, before anything is run, for an unknown profile or a file that cannot be written.
+    Raises ValueError, before anything is run, for a bad argument or a file that cannot be written.
     """
-    if profile not in PROFILES:
-        raise ValueError(f"profile must be one of {', '.join(PROFILES)}, got {profile!r}")
+    chosen = profile_of(profile)
     if json is not None:
         check_writable("json", json)
-    rows = len(plan(claims, seed, jobs))
+    rows = len(plan(claims, seed))
+    console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        TimeRemainingColumn(),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     ) as progress:
         task = progress.add_task("starting", total=rows)
 
         def on_row(row: Row) -> None:
             progress.update(task, advance=1, description=f"{row.paper}/{row.claim} {row.case}")
 
-        campaign = run(claims, PROFILES[profile], seed, jobs, on_row)
+        campaign = run(
+            claims, chosen, seed, jobs, on_row, evidence=evidence, resume=resume, executor=executor, cluster=cluster
+        )
     out = Console()
     if not out.is_terminal:
         out = Console(width=PLAIN_WIDTH)
-    out.print(table(campaign))
+    out.print(power_table(campaign) if power else table(campaign))
     out.print()
     out.print(closing(campaign), highlight=False, markup=False)
+    if evidence is not None and campaign.interrupted:
+        out.print(f"{len(campaign.rows)} rows are kept; --resume goes on with them.", highlight=False, markup=False)
     if json is not None:
         json.write_text(as_json(campaign), encoding="utf-8")
     return campaign

@@ -214,6 +214,13 @@ CLAIMS = (
             FalseVariant("K1/λ for β₁, as of one measure", _one_measure),
             FalseVariant("M/λ for β₂", _peak_alone),
         ),
+        formula=(
+            r"|\Phi_\mu(x) - \Phi_\mu(y)| \le \alpha |x - y|, \quad "
+            r"\lVert \nabla \Phi_\mu(x) - \nabla \Phi_\mu(y) \rVert \le \beta_1 |x - y|, \quad "
+            r"\lVert \nabla \Phi_\mu(x) - \nabla \Phi_\nu(x) \rVert \le \beta_2 W_1(\mu, \nu) \\ "
+            r"\alpha = \frac{2 \max_r |\psi'(r)|}{\lambda}, \quad \beta_1 = \frac{M + K_1}{\lambda}, \quad "
+            r"\beta_2 = \frac{K_1}{\lambda}"
+        ),
     ),
     Claim(
         name="constants-attained",
@@ -234,6 +241,12 @@ CLAIMS = (
                 tuple(name for name in CONDITIONS if name != ROUGH and not name.startswith("D3")),
             ),
         ),
+        formula=(
+            r"\sup \frac{|\Phi_\mu(x) - \Phi_\mu(y)|}{|x - y|} = \frac{2 \max_r |\psi'(r)|}{\lambda}, \quad "
+            r"\sup \frac{\lVert \nabla \Phi_\mu(x) - \nabla \Phi_\mu(y) \rVert}{|x - y|} = \frac{M + K_1}{\lambda}, "
+            r"\quad "
+            r"\sup \frac{\lVert \nabla \Phi_\mu(x) - \nabla \Phi_\nu(x) \rVert}{W_1(\mu, \nu)} = \frac{K_1}{\lambda}"
+        ),
     ),
     Claim(
         name="particle-smoothness",
@@ -251,6 +264,10 @@ CLAIMS = (
             FalseVariant("a twentieth less", lambda **at: 0.95 * _least(**at)),
             FalseVariant("β₂/N whatever N", lambda particles, **at: _constant("D3", **at) / particles),
         ),
+        formula=(
+            r"\lVert \nabla J(\theta) - \nabla J(\theta') \rVert \le L \lVert \theta - \theta' \rVert, \quad "
+            r"L = \begin{cases} \beta_1 / N & N \ge 2 \\ \beta_2 & N = 1 \end{cases}"
+        ),
     ),
     Claim(
         name="generator-smoothness",
@@ -267,6 +284,11 @@ CLAIMS = (
             FalseVariant("αB left out", _unbent),
             FalseVariant("β₁ halved", _half_bend),
             FalseVariant("the square of the mean Lipschitz constant for A², with β₁ + β₂", _by_means),
+        ),
+        formula=(
+            r"\lVert \nabla J(\theta) - \nabla J(\theta') \rVert \le (\alpha B + A^2 \beta_1) \lVert \theta - \theta' "
+            r"\rVert, \quad "
+            r"A^2 = \sup_\theta \lambda_{\max}(\mathbb{E}_z\, Df_\theta^\top Df_\theta)"
         ),
     ),
     Claim(
@@ -294,6 +316,10 @@ CLAIMS = (
             FalseVariant("twice as much", lambda **at: 2 * _pair(**at)),
             FalseVariant("as for m = 1 whatever m", lambda shift, **at: _pair(shift=1.0, **at)),
         ),
+        formula=(
+            r"\Phi = \frac12 \log(1 - D): \quad \sup_x |\Phi'(x)| = \frac{|m|}{2}, \quad \sup_x |\Phi''(x)| = "
+            r"\frac{m^2}{8}"
+        ),
     ),
     Claim(
         name="wasserstein-kinks",
@@ -312,6 +338,7 @@ CLAIMS = (
             ),
             FalseVariant("1/h", lambda spacing: 1 / spacing),
         ),
+        formula=r"\frac{\Phi(h) - 2\Phi(0) + \Phi(-h)}{h^2} = \frac{2}{h}",
     ),
     Claim(
         name="root-of-mmd-jumps",
@@ -333,6 +360,11 @@ CLAIMS = (
             FalseVariant(
                 "D3 with β₂ = K1", lambda kernel, lengthscale, distance: _constant("D3", kernel, lengthscale, 1.0)
             ),
+        ),
+        formula=(
+            r"\frac{\lVert \nabla \Phi_\mu(x) - \nabla \Phi_\nu(x) \rVert}{W_1(\mu, \nu)} = "
+            r"\frac{|\psi'(t)|}{t \sqrt{2 (1 - \psi(t))}} = \frac{\sqrt{K_1}}{t} + o\left(\frac{1}{t}\right), \quad "
+            r"\mu, \nu = \delta_{x \pm te}, \quad \mu_0 = \delta_x"
         ),
     ),
 )

@@ -1,22 +1,21 @@
-"""When is a claim supported, and when refuted: p-values for both decisions, and the control of errors over a run.
+"""When is a claim supported, and when refuted: anytime-valid p-values, and the control of errors over a run.
 
 Every row (a claim at a case) has two null hypotheses: "it does not hold within the tolerance", whose rejection supports
-it, and "it holds within the tolerance", whose rejection refutes it.  A row is looked at a stated number of times while
-its draws grow; its p-values are Bonferroni-corrected for that.  Holm's procedure over both hypotheses of every row then
-keeps the probability of even one wrong verdict in the whole run under the stated level, whatever the dependence.
+it, and "it holds within the tolerance", whose rejection refutes it.  Their p-values hold at all times at once, so that
+a row may be looked at after every block and stopped when it is decided.  Holm's procedure over both hypotheses of every
+row then keeps the probability of even one wrong verdict in the whole run under the stated level, whatever the
+dependence.  docs/validation has the statements and their proofs.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from scipy.special import stdtr
-
-from ..theory.estimate import Estimate
 from .claim import Relation
 
 RARITY = 2e-3  # 'never exceeds' is supported when inputs that violate it are shown to be rarer than this
+FARTHEST = 1 << 20  # times the budget: beyond that nobody asks how much more it would take
 
 
 class Verdict(StrEnum):
@@ -35,91 +34,91 @@ class PValues(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """The corrected p-values of a row and how many blocks they rest on."""
+    """The p-values of a row, the least so far of each, and how many blocks they rest on."""
 
     p: PValues
     blocks: int
 
 
-def combined(blocks: Sequence[Estimate]) -> Estimate:
-    """The mean of independent blocks of equal effort, its error from their spread (degrees of freedom: blocks − 1).
+class Sides(Protocol):
+    """What draws say of their mean: the logarithms of e-values that hold at all times at once."""
 
-    The blocks' own errors are not used, so that it does not matter how well they were estimated.
+    def log_above(self, boundary: float) -> float:
+        """That the mean lies above the boundary."""
+        ...
 
-    >>> blocks = [Estimate(m, 0.1, draws=10, effective=10.0, method="") for m in (1.0, 2.0, 3.0)]
-    >>> seen = combined(blocks)
-    >>> seen.mean, round(seen.error, 6), seen.draws
-    (2.0, 0.57735, 30)
+    def log_below(self, boundary: float) -> float:
+        """That the mean lies below the boundary."""
+        ...
+
+
+def edges(relation: Relation, theory: float, tolerance: float) -> tuple[float, float]:
+    """Between which numbers the mean lies if the claim holds within its tolerance.
+
+    >>> edges(Relation.AT_MOST, 2.0, 0.5)
+    (-inf, 2.5)
     """
-    if len(blocks) < 2:
-        raise ValueError(f"blocks must be at least 2 to show a spread, got {len(blocks)}")
-    for block in blocks:
-        if not math.isfinite(block.mean):
-            raise ValueError(f"every block must have a finite mean, got {block.mean}")
-    count = len(blocks)
-    mean = math.fsum(b.mean for b in blocks) / count
-    spread = math.fsum((b.mean - mean) ** 2 for b in blocks) / (count - 1)
-    return Estimate(
-        mean=mean,
-        error=math.sqrt(spread / count),
-        draws=sum(b.draws for b in blocks),
-        effective=math.fsum(b.effective for b in blocks),
-        method=f"{count} blocks, each {blocks[0].method}",
-    )
+    if relation is Relation.NEVER_EXCEEDS:
+        raise ValueError(f"relation must be one that compares a mean, got {relation}")
+    low = -math.inf if relation is Relation.AT_MOST else theory - tolerance
+    high = math.inf if relation is Relation.AT_LEAST else theory + tolerance
+    return low, high
 
 
-def p_values(relation: Relation, seen: Estimate, degrees: int, theory: float, tolerance: float) -> PValues:
-    """The p-values of the two decisions, from a mean with Student's t at `degrees` degrees of freedom.
+def p_values(seen: Sides, low: float, high: float, factor: float = 1.0) -> PValues:
+    """The p-values of "the mean lies outside [low, high]" (small: supported) and "inside" (small: refuted).
 
-    equals: supporting takes both one-sided tests (TOST), so that the whole interval lies within the tolerance;
-    refuting doubles the tail beyond the nearer edge.
-
-    >>> seen = Estimate(1.0, 0.01, draws=100, effective=100.0, method="")
-    >>> p = p_values(Relation.EQUALS, seen, 30, theory=1.0, tolerance=0.1)
-    >>> p.supported < 1e-9, p.refuted
-    (True, 1.0)
+    Supporting takes evidence on both sides, each at the full level, as the mean cannot lie beyond both edges; refuting
+    takes it on one of the two, and is doubled where both are finite.  `factor` multiplies the logarithms, to guess what
+    more draws would say where the logarithm is a sum over draws.
     """
+    within, beyond, sides = math.inf, -math.inf, 0
+    if low > -math.inf:
+        within, beyond, sides = min(within, seen.log_above(low)), max(beyond, seen.log_below(low)), sides + 1
+    if high < math.inf:
+        within, beyond, sides = min(within, seen.log_below(high)), max(beyond, seen.log_above(high)), sides + 1
+    return PValues(_probability(factor * within), min(1.0, sides * _probability(factor * beyond)))
 
-    def tail(gap: float) -> float:
-        """How probable a mean at least `gap` beyond a boundary is when the truth lies on the boundary."""
-        if seen.error == 0.0:
-            return 0.0 if gap > 0.0 else 1.0
-        return float(stdtr(degrees, -gap / seen.error))
 
-    off = seen.mean - theory
-    if relation is Relation.EQUALS:
-        return PValues(max(tail(tolerance - off), tail(tolerance + off)), min(1.0, 2.0 * tail(abs(off) - tolerance)))
-    if relation is Relation.AT_MOST:
-        return PValues(tail(tolerance - off), tail(off - tolerance))
-    if relation is Relation.AT_LEAST:
-        return PValues(tail(tolerance + off), tail(-off - tolerance))
-    raise ValueError(f"relation must be one that compares a mean, got {relation}")
+def _probability(log_evidence: float) -> float:
+    return min(1.0, math.exp(-log_evidence)) if log_evidence > 0 else 1.0
 
 
 def p_values_of_search(trials: int, violations: int) -> PValues:
     """For 'never exceeds': one violation is certain refutation; none in many trials makes violations rare.
 
-    Supporting rejects "a random input violates the bound with probability >= RARITY", at (1 − RARITY)^trials.
+    Supporting rejects "a random input violates the bound with probability >= RARITY", at (1 − RARITY)^trials, which
+    holds at all times at once, since none among more trials means none among fewer.
     """
     if violations:
         return PValues(1.0, 0.0)
     return PValues((1.0 - RARITY) ** trials, 1.0)
 
 
-def decide(look: Callable[[int], PValues], rounds: Sequence[int], threshold: float) -> Decision:
-    """Look after each round until one of the p-values, times the number of looks, reaches the threshold.
-
-    `look(blocks)` gives the p-values on the first `blocks` blocks; `rounds` says how many new blocks each round adds.
-    The smallest p-value of at most len(rounds) looks, times len(rounds), is a p-value itself (Bonferroni).
-    """
+def decide(look: Callable[[int], PValues], looks: Iterable[int], threshold: float) -> Decision:
+    """Look after each of the numbers of blocks until one of the p-values reaches the threshold."""
     best, blocks = PValues(1.0, 1.0), 0
-    for new in rounds:
-        blocks += new
-        now = look(blocks)
-        best = PValues(*(min(old, len(rounds) * p) for old, p in zip(best, now, strict=True)))
+    for blocks in looks:
+        best = PValues(*map(min, best, look(blocks)))
         if min(best) <= threshold:
             break
     return Decision(best, blocks)
+
+
+def more_needed(look: Callable[[float], PValues], threshold: float) -> float | None:
+    """How many times the draws so far would decide, if more of them looked the same; None beyond a million.
+
+    `look(factor)` gives the p-values of `factor` times as many draws.  A guess: the mean will move.
+    """
+    low, high = 1.0, 2.0
+    while min(look(high)) > threshold:
+        low, high = high, 2 * high
+        if high > FARTHEST:
+            return None
+    while high - low > 0.05 * low:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if min(look(middle)) <= threshold else (middle, high)
+    return high
 
 
 def holm(p: Sequence[float], level: float) -> list[bool]:

@@ -357,3 +357,43 @@ def test_moments_wait_for_values():
     sequence.update(1, 0.5, 0.0)
     with pytest.raises(ValueError, match="variance must wait for two values, got 1"):
         _ = sequence.variance
+
+
+@given(paths, levels, st.sampled_from([None, 100]))
+def test_the_interval_of_the_values_so_far_ends_where_one_side_has_evidence_enough(path, confidence, horizon):
+    sequence = ConfidenceSequence(0.0, 1.0, confidence, horizon)
+    for block in path:
+        sequence.update(*moments(np.array(block)))
+    p = (1 - confidence) / 2
+    low, high = sequence.bounds(p)
+    assert low <= sequence.interval[0] + 1e-12  # `interval` cuts over all times
+    assert sequence.interval[1] <= high + 1e-12
+    # rounding is paid for on both routes: 1e-9 of evidence near log(1/p)
+    if low > 0.0:
+        assert sequence.log_above(low) == pytest.approx(math.log(1 / p), abs=1e-9)
+    if high < 1.0:
+        assert sequence.log_below(high) == pytest.approx(math.log(1 / p), abs=1e-9)
+    assert sequence.log_above(low - 0.1) > sequence.log_above(low)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_evidence_for_what_is_false_is_as_rare_as_it_says(law):
+    # 400 paths at p = 0.2, on the boundary itself; 80 expected at most, 114 exceeded once in 10^5 if it were exact
+    wrong = 0
+    for seed in range(400):
+        rng = np.random.default_rng([11, seed])
+        draw, mean, _ = LAWS[law]
+        sequence, above = ConfidenceSequence(0.0, 1.0, 0.6, 300), False
+        for _ in range(20):
+            sequence.update(*moments(draw(rng, 30)))
+            above |= sequence.log_above(mean) >= math.log(5)
+        wrong += above
+    assert wrong <= 114
+
+
+def test_nothing_and_a_range_of_one_point_are_evidence_of_nothing_and_of_everything():
+    assert ConfidenceSequence(0.0, 1.0, 0.9).log_above(0.5) == 0.0
+    assert ConfidenceSequence(0.0, 1.0, 0.9).bounds(0.1) == (0.0, 1.0)
+    point = ConfidenceSequence(2.0, 2.0, 0.9)
+    point.update(3, 2.0, 0.0)
+    assert (point.log_above(1.0), point.log_above(2.0), point.log_below(3.0)) == (math.inf, -math.inf, math.inf)

@@ -121,6 +121,33 @@ class ConfidenceSequence:
         """
         return self._interval
 
+    def log_above(self, boundary: float) -> float:
+        """log of the evidence that E X lies above the boundary, rounded down: Σλ(x - b) - Σψ(λ)(x - μ̂)².
+
+        If E X <= boundary, it ever reaches log(1/α) with probability at most α: the least of its exp(-·) so far is a
+        p-value that may be looked at after every block.  0 before the first block.
+        """
+        return self._log_evidence(boundary, 1.0)
+
+    def log_below(self, boundary: float) -> float:
+        """log of the evidence that E X lies below the boundary, as `log_above`."""
+        return self._log_evidence(boundary, -1.0)
+
+    def bounds(self, p: float) -> tuple[float, float]:
+        """The boundaries that neither side's evidence excludes at p, clipped to the range: all of it may be left.
+
+        Over all times together they miss E X with probability at most 2p.  Unlike `interval` they are those of the
+        values so far alone, and any p may be asked for; they are narrow where p is near (1 - confidence)/2.
+        """
+        level = math.log(1 / _number("p", p))
+        width = self._upper - self._lower
+        if not self._count or not width:
+            return self._lower, self._upper
+        relative = (2 * self._blocks + 16) * EPSILON
+        return _outward(
+            self._weighted / self._rates, (level + self._spent) / self._rates, relative, self._lower, self._upper
+        )
+
     @property
     def count(self) -> int:
         """How many values have been taken in."""
@@ -139,6 +166,17 @@ class ConfidenceSequence:
         if self._count < 2:
             raise ValueError(f"variance must wait for two values, got {self._count}")
         return (self._upper - self._lower) ** 2 * self._squares / (self._count - 1)
+
+    def _log_evidence(self, boundary: float, side: float) -> float:
+        """Σλ(x - b) or Σλ(b - x), less what the variance costs; in units of the range, rounded down."""
+        b, width = _number("boundary", boundary), self._upper - self._lower
+        if not self._count:
+            return 0.0
+        if not width:  # every value is the mean
+            return math.inf if side * (self._lower - b) > 0 else -math.inf
+        edge = (b - self._lower) / width
+        error = (2 * self._blocks + 16) * EPSILON * (self._weighted + self._rates * (1 + abs(edge)) + self._spent)
+        return side * (self._weighted - self._rates * edge) - self._spent - error
 
     def _rate(self, n: int) -> float:
         """The λ of the coming block, of n values: the minimiser of (L + N σ̂² ψ(λ))/λ."""

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from lemmata.papers.campaign import PROFILES, run
+from lemmata.papers.campaign import run
 from lemmata.papers.claim import Case, Claim, FalseVariant, Relation, Sighting
+from lemmata.papers.profile import PROFILES, Profile
 from lemmata.papers.report import as_json, closing, table
-from lemmata.papers.row import Profile
 from lemmata.papers.verdict import Verdict
 from lemmata.theory.estimate import Estimate
 from lemmata.theory.streams import stream
 
-SMALL = Profile("small", rounds=(8, 16, 32), effort=1.0, trials=400, level=1e-3)
+SMALL = Profile("small", first=8, step=8, most=56, effort=1.0, trials=400, level=1e-3)
 STRICT = {"parse_constant": lambda word: pytest.fail(f"{word} is not JSON")}
 
 
@@ -104,7 +104,9 @@ def test_a_one_sided_claim_is_judged_by_its_side(relation, factor, verdict):
 
 def test_a_spent_budget_is_inconclusive_and_more_budget_changes_that():
     claim = square_claim(tolerance=lambda variance: 0.04 * variance)
-    assert run([claim], replace(SMALL, rounds=(4, 4)), jobs=2).exit_status == 2
+    short = run([claim], replace(SMALL, most=8), jobs=2)
+    assert short.exit_status == 2
+    assert all("times the draws would probably decide it" in closing(short) for row in short.rows)
     assert run([claim], replace(SMALL, effort=30.0), jobs=2).exit_status == 0
 
 
@@ -130,7 +132,8 @@ def test_a_search_without_violation_is_supported_and_its_false_variant_refuted()
     [
         (lambda case, rng, effort: 1 / 0, "ZeroDivisionError"),
         (lambda case, rng, effort: Estimate(math.nan, 1.0, 1, 1.0, ""), "finite mean"),
-        (lambda case, rng, effort: 1.0, "must return an Estimate, got float"),
+        (lambda case, rng, effort: 1.0, "must return an Estimate like its first block, got float"),
+        (lambda case, rng, effort: Sighting(1.0, {}), "must return an Estimate or BoundedDraws, got a Sighting"),
     ],
 )
 def test_a_broken_simulation_is_inconclusive_with_its_reason_and_spares_the_other_rows(simulate, words):

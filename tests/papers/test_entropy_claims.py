@@ -15,9 +15,9 @@ from scipy.optimize import brentq
 from scipy.stats import chi, chi2
 
 from lemmata.papers import entropy_approximation, pairwise_distances
-from lemmata.papers.claim import Relation
+from lemmata.papers.blocks import BoundedMean, Means
+from lemmata.papers.claim import BoundedDraws, Relation
 from lemmata.papers.sampled_gap import line_gap, random_line
-from lemmata.papers.verdict import combined
 from lemmata.theory.entropy import GaussianMixture, equal_covariance_gap, overlap, pair_gap, separation
 from lemmata.theory.streams import stream
 
@@ -25,6 +25,15 @@ CLAIMS = {claim.name: claim for claim in (*entropy_approximation.CLAIMS, *pairwi
 ROWS = [(claim, case) for claim in CLAIMS.values() for case in claim.cases]
 MEANS = [(claim, case) for claim, case in ROWS if claim.relation is not Relation.NEVER_EXCEEDS]
 TABLE = tomllib.loads((Path(__file__).parents[1] / "reference" / "entropy.toml").read_text())
+
+
+def combined(blocks):
+    """What the blocks say together."""
+    bounded = isinstance(blocks[0], BoundedDraws)
+    seen = BoundedMean(blocks[0], 1e-3, len(blocks)) if bounded else Means()
+    for block in blocks:
+        seen.add(block)
+    return seen.estimate
 
 
 def seen(name, case, blocks=60):
@@ -132,7 +141,8 @@ def test_a_case_that_was_written_can_be_read_again(claim, case):
 
 @pytest.mark.parametrize(("claim", "case"), MEANS, ids=[f"{claim.name}-{case.name}" for claim, case in MEANS])
 def test_twice_the_effort_is_twice_the_draws(claim, case):
-    one, two = (claim.simulate(case, stream(4, claim.name), effort).draws for effort in (0.5, 1.0))
+    blocks = [claim.simulate(case, stream(4, claim.name), effort) for effort in (0.5, 1.0)]
+    one, two = (block.count if isinstance(block, BoundedDraws) else block.draws for block in blocks)
     assert two == 2 * one
 
 

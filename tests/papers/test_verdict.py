@@ -3,80 +3,67 @@
 import itertools
 import math
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from lemmata.papers.claim import Relation
+from lemmata.papers.profile import Profile
 from lemmata.papers.verdict import (
+    FARTHEST,
     RARITY,
     PValues,
     Verdict,
-    combined,
     decide,
+    edges,
     holm,
+    more_needed,
     p_values,
     p_values_of_search,
-    row_threshold,
     verdicts,
 )
-from lemmata.theory.estimate import Estimate
-
-
-def seen(mean: float, error: float) -> Estimate:
-    return Estimate(mean, error, draws=10, effective=10.0, method="made up")
-
+from lemmata.theory.normal_mean import NormalMean
 
 numbers = st.floats(-3.0, 3.0)
-errors = st.floats(1e-3, 2.0)
+means = st.builds(NormalMean, st.integers(2, 400), numbers, st.floats(0.0, 300.0))
 
 
-@given(st.lists(numbers, min_size=3, max_size=12, unique=True), numbers, st.floats(0.0, 2.0))
-def test_p_values_are_those_of_student_tests(means, theory, tolerance):
-    estimate, degrees = combined([seen(m, 0.1) for m in means]), len(means) - 1
-    if estimate.error < 1e-6:  # two routes to the same spread differ by rounding there
-        return
-    above = stats.ttest_1samp(means, theory + tolerance, alternative="greater").pvalue
-    below = stats.ttest_1samp(means, theory - tolerance, alternative="less").pvalue
-    close = {"rel": 1e-6, "abs": 1e-12}
-    at_most = p_values(Relation.AT_MOST, estimate, degrees, theory, tolerance)
-    assert at_most == pytest.approx(PValues(1 - above, above), **close)
-    at_least = p_values(Relation.AT_LEAST, estimate, degrees, theory, tolerance)
-    assert at_least == pytest.approx(PValues(1 - below, below), **close)
-    equals = p_values(Relation.EQUALS, estimate, degrees, theory, tolerance)
-    assert equals.supported == pytest.approx(1 - min(above, below), **close)
-    assert equals.refuted == pytest.approx(min(1.0, 2 * min(above, below)), **close)
+def p(relation, seen, theory, tolerance):
+    return p_values(seen, *edges(relation, theory, tolerance))
 
 
-@given(numbers, errors, numbers, st.floats(0.0, 2.0), st.integers(1, 60), st.sampled_from([1e-4, 0.01, 0.05]))
-def test_support_means_that_the_whole_interval_lies_within_the_tolerance(
-    mean, error, theory, tolerance, degrees, level
-):
-    p = p_values(Relation.EQUALS, seen(mean, error), degrees, theory, tolerance)
-    reach = stats.t.isf(level, degrees) * error
-    inside = theory - tolerance < mean - reach and mean + reach < theory + tolerance
-    if abs(abs(mean - theory) + reach - tolerance) > 1e-9:
-        assert (p.supported < level) == inside
+@given(means, numbers, st.floats(0.0, 2.0), st.sampled_from([1e-6, 1e-4, 0.01, 0.04]))
+def test_support_means_that_the_whole_interval_lies_within_the_tolerance(seen, theory, tolerance, level):
+    low, high = seen.interval(1 - 2 * level)  # its two ends are where the evidence reaches 1/level
+    if math.isfinite(low):
+        inside = theory - tolerance < low and high < theory + tolerance
+        near = min(abs(theory - tolerance - low), abs(high - theory - tolerance)) < 1e-8
+        assert near or (p(Relation.EQUALS, seen, theory, tolerance).supported < level) == inside
+        outside = high < theory - tolerance or theory + tolerance < low
+        near = min(abs(theory - tolerance - high), abs(low - theory - tolerance)) < 1e-8
+        assert near or (p(Relation.EQUALS, seen, theory, tolerance).refuted < 2 * level) == outside
 
 
-@given(numbers, errors, numbers, st.floats(0.0, 2.0), st.integers(1, 60), st.sampled_from(list(Relation)[:3]))
-def test_no_mean_speaks_for_both_decisions(mean, error, theory, tolerance, degrees, relation):
-    p = p_values(relation, seen(mean, error), degrees, theory, tolerance)
-    assert p.supported >= 0.5 or p.refuted >= 0.5
+@given(means, numbers, st.floats(0.0, 2.0), st.sampled_from(list(Relation)[:3]))
+def test_no_mean_speaks_for_both_decisions(seen, theory, tolerance, relation):
+    assert max(p(relation, seen, theory, tolerance)) == 1.0
+
+
+@given(means, numbers, st.floats(0.0, 2.0))
+def test_a_one_sided_claim_is_half_of_an_equality(seen, theory, tolerance):
+    both = p(Relation.EQUALS, seen, theory, tolerance)
+    most, least = (p(relation, seen, theory, tolerance) for relation in (Relation.AT_MOST, Relation.AT_LEAST))
+    assert both.supported == max(most.supported, least.supported)
+    assert both.refuted == min(1.0, 2 * min(most.refuted, least.refuted))
 
 
 def test_a_simulation_without_noise_is_decided_by_its_value():
-    assert p_values(Relation.EQUALS, seen(1.0, 0.0), 9, 1.0, 0.1) == PValues(0.0, 1.0)
-    assert p_values(Relation.EQUALS, seen(1.2, 0.0), 9, 1.0, 0.1) == PValues(1.0, 0.0)
-    assert p_values(Relation.EQUALS, seen(1.0, 0.0), 9, 1.0, 0.0).supported == 1.0
+    def seen(mean):
+        return NormalMean(40, mean, 0.0)
 
-
-def test_few_degrees_of_freedom_make_the_decision_harder():
-    p = [p_values(Relation.AT_MOST, seen(0.0, 1.0), degrees, 3.0, 0.0).supported for degrees in (2, 5, 20, 10**6)]
-    assert p == sorted(p, reverse=True)
-    assert p[-1] == pytest.approx(stats.norm.sf(3.0), rel=1e-4)  # t at 10^6 degrees is normal to about 1e-5
+    assert p(Relation.EQUALS, seen(1.05), 1.0, 0.1).supported < 1e-9
+    assert p(Relation.EQUALS, seen(1.2), 1.0, 0.1).refuted < 1e-9
+    assert p(Relation.EQUALS, seen(1.0), 1.0, 0.0) == PValues(1.0, 1.0)  # no tolerance: nothing can support it
 
 
 def test_a_search_is_refuted_by_one_violation_and_supported_by_many_trials_alone():
@@ -86,11 +73,9 @@ def test_a_search_is_refuted_by_one_violation_and_supported_by_many_trials_alone
     assert p_values_of_search(enough, 0).supported <= 1e-6 < p_values_of_search(enough - 1, 0).supported
 
 
-def test_blocks_without_a_finite_mean_or_alone_are_refused():
-    with pytest.raises(ValueError, match="at least 2"):
-        combined([seen(1.0, 0.1)])
-    with pytest.raises(ValueError, match="finite mean, got nan"):
-        combined([seen(1.0, 0.1), seen(math.nan, 0.1)])
+def test_a_search_has_no_edges():
+    with pytest.raises(ValueError, match="relation must be one that compares a mean, got never exceeds"):
+        edges(Relation.NEVER_EXCEEDS, 1.0, 0.0)
 
 
 @given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=6), st.sampled_from([0.01, 0.05, 0.3]))
@@ -100,36 +85,34 @@ def test_holm_is_the_closed_test_of_bonferroni(p, level):
     assert holm(p, level) == [all(s in gone for s in sets if i in s) for i in range(len(p))]
 
 
-def test_a_run_at_the_edge_of_its_tolerance_errs_less_often_than_stated():
-    # every row lies exactly on the edge, where supporting is wrong; 0.05 of 1500 runs of 4 rows is 75, and 110 would be
-    # exceeded once in 10^4 if the error rate were as high as stated
-    level, rows, rounds, wrong = 0.05, 4, (6, 6, 12), 0
-    rng = np.random.default_rng(3)
-    for _ in range(1500):
-        found = []
-        for _ in range(rows):
-            draws = [seen(m, 1.0) for m in 1.0 + rng.standard_normal(sum(rounds))]
-
-            def look(blocks, draws=draws):
-                return p_values(Relation.EQUALS, combined(draws[:blocks]), blocks - 1, 0.0, 1.0)
-
-            found.append(decide(look, rounds, row_threshold(level, rows)).p)
-        wrong += Verdict.SUPPORTED in verdicts(found, level, rows)
-    assert wrong <= 110
-
-
-def test_looking_stops_at_the_first_decision_and_pays_for_every_look():
-    looks = {4: PValues(1.0, 0.02), 8: PValues(1.0, 0.001), 16: PValues(0.0, 1.0)}
+def test_looking_stops_at_the_first_decision_and_keeps_the_least_p_values():
+    looks = {4: PValues(1.0, 0.02), 8: PValues(0.5, 0.2), 12: PValues(1.0, 0.001), 16: PValues(0.0, 1.0)}
     asked = []
 
     def look(blocks):
         asked.append(blocks)
         return looks[blocks]
 
-    decision = decide(look, (4, 4, 8), threshold=0.01)
-    assert asked == [4, 8]
-    assert decision.blocks == 8
-    assert decision.p == pytest.approx(PValues(1.0, 0.003), rel=1e-12)
+    decision = decide(look, Profile("four", 4, 4, 16, 1.0, 1, 0.1).looks(), threshold=0.01)
+    assert asked == [4, 8, 12]
+    assert decision == (PValues(0.5, 0.001), 12)
+
+
+@pytest.mark.parametrize("mean", [0.02, 0.06, 0.2])
+def test_the_guess_of_how_much_more_would_decide_is_what_decides_if_the_draws_go_on_alike(mean):
+    seen = NormalMean(50, mean, 49.0)
+
+    def look(factor):
+        return p_values(seen.repeated(factor), -0.5, 0.5)
+
+    factor = more_needed(look, 1e-5)
+    assert min(look(factor)) <= 1e-5 < min(look(factor / 1.06))
+
+
+def test_nobody_waits_for_a_mean_on_the_edge():
+    seen = NormalMean(50, 0.5, 49.0)
+    assert more_needed(lambda factor: p_values(seen.repeated(factor), -0.5, 0.5), 1e-5) is None
+    assert more_needed(lambda factor: PValues(1.0, 1.0 if factor < FARTHEST else 0.0), 1e-5) is not None
 
 
 def test_a_spent_budget_is_inconclusive_and_unfinished_rows_count():
@@ -137,3 +120,12 @@ def test_a_spent_budget_is_inconclusive_and_unfinished_rows_count():
     assert verdicts([PValues(0.02, 1.0)], 0.05, 1) == [Verdict.SUPPORTED]
     assert verdicts([PValues(0.02, 1.0)], 0.05, 2) == [Verdict.INCONCLUSIVE]
     assert verdicts([PValues(1.0, 1e-9), PValues(1e-9, 1e-9)], 0.05, 2) == [Verdict.REFUTED, Verdict.INCONCLUSIVE]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"first": 1}, {"most": 3}, {"step": 0}, {"trials": 0}, {"effort": 0.0}, {"level": 1}]
+)
+def test_a_profile_that_cannot_be_followed_is_refused(changes):
+    whole = {"name": "x", "first": 4, "step": 1, "most": 8, "effort": 1.0, "trials": 1, "level": 0.1}
+    with pytest.raises(ValueError, match="must be"):
+        Profile(**(whole | changes))
