@@ -31,6 +31,7 @@ SCRIPTS = (
     "resilience_share",
     "resilience_campaign",
     "minimax_speed",
+    "sweep_scaling",
 )
 PARALLEL = ("learning_multiplicity", "estimators", "resilience_campaign")  # those that take --jobs
 TITLE = """# Measured

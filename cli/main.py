@@ -12,6 +12,7 @@ from .coefficient import families
 from .entropy import entropy_command
 from .minimax import games
 from .report import report_command
+from .sweep import sweep_command
 from .validate import claims_command, export_command, replay_command, validate_command
 from .words import JsonFile, WrongWords, check_file, complaints, write_json
 
@@ -29,6 +30,7 @@ app.command("claims")(claims_command)
 app.command("replay")(replay_command)
 app.command("export")(export_command)
 app.command("report")(report_command)
+app.command("sweep")(sweep_command)
 
 
 @app.callback(invoke_without_command=True)

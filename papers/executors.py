@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import resource_tracker
@@ -21,6 +21,7 @@ ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in LIBRARIES_WITH_THREADS} | {
 EXECUTORS = ("processes", "serial", "dask")
 AHEAD = 2  # tasks handed to each worker of a cluster before one of them is done, so that none waits for the network
 LOCAL = "local"
+RETRIES = 3  # of a task whose worker died
 
 
 class Executor(Protocol):
@@ -75,7 +76,7 @@ class Processes:
     """Worker processes of one thread each: that fixes the order of sums, and this process stays free of libraries.
 
     No worker is handed a second task before its first is done, so nothing waits in a queue that a closing would have to
-    empty.
+    empty.  When a worker dies, what was under way is worked off again by new ones, at most RETRIES times.
     """
 
     def __init__(self, jobs: int | None = None) -> None:
@@ -86,25 +87,42 @@ class Processes:
         from joblib.externals.loky import cpu_count, get_reusable_executor  # here, so that claims are listed without it
 
         count = self.jobs or cpu_count()
-        first = list(islice(tasks, count))
-        if not first:
+        again = [(task, 0) for task in islice(tasks, count)]
+        if not again:
             return
+        count = len(again)  # no more than there are tasks
+
+        def new_pool() -> Any:
+            return get_reusable_executor(count, initializer=_ignore_interrupts, env=ONE_THREAD)
+
         with _uninterrupted():
-            pool = get_reusable_executor(len(first), initializer=_ignore_interrupts, env=ONE_THREAD)
-        running: set[Future[T]] = set()
+            pool = new_pool()
+        running: dict[Future[T], tuple[tuple[Any, ...], int]] = {}
         finished = False
         try:
             while True:
                 with _uninterrupted():
-                    new = first or islice(tasks, count - len(running))
-                    running |= {pool.submit(function, *task) for task in new}
-                    first = []
+                    again += [(task, 0) for task in islice(tasks, count - len(running) - len(again))]
+                    while again:
+                        task, deaths = again.pop()
+                        try:
+                            future = pool.submit(function, *task)
+                        except BrokenExecutor:
+                            pool = new_pool()
+                            future = pool.submit(function, *task)
+                        running[future] = task, deaths
                 if not running:
                     finished = True
                     return
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    task, deaths = running.pop(future)
+                    if isinstance(future.exception(), BrokenExecutor):
+                        if deaths == RETRIES:
+                            died = f"workers died {deaths + 1} times"
+                            raise ValueError(f"jobs must leave the workers memory enough, got {count}: {died}")
+                        again.append((task, deaths + 1))
+                    else:
+                        yield future.result()
         finally:
             if not finished:
                 # the pool's own thread breaks when it is shut down before it has taken up what was submitted
@@ -132,22 +150,28 @@ class Dask:
         from distributed import Client, as_completed
 
         with self._cluster() as address, _client(Client, address) as client:
-            workers = max(1, sum(client.nthreads().values()))
             futures = as_completed(loop=client.loop)
             waiting = 0
 
-            def hand_over(count: int) -> int:
+            def hand_over() -> int:
+                """Tasks until AHEAD of each thread are under way, those of workers that joined meanwhile too."""
+                count = max(0, AHEAD * max(1, sum(client.nthreads().values())) - waiting)
                 new = [client.submit(_with_one_thread, function, *task, pure=False) for task in islice(tasks, count)]
                 for future in new:
                     futures.add(future)
                 return len(new)
 
-            waiting += hand_over(AHEAD * workers)
+            waiting += hand_over()
             while waiting:
                 future = next(futures)
-                waiting += hand_over(1) - 1
-                yield future.result()
+                waiting -= 1
+                waiting += hand_over()
+                try:
+                    result = future.result()
+                except CancelledError:
+                    raise ValueError(f"cluster must stay alive, got {address!r}, whose scheduler is gone") from None
                 future.release()
+                yield result
 
     @contextmanager
     def _cluster(self) -> Iterator[str]:

@@ -102,6 +102,27 @@ def test_a_worker_killed_in_the_middle_of_a_task_costs_no_row(tmp_path):
     assert rows(campaign) == rows(run([claim()], SMALL, executor="serial"))
 
 
+def test_a_process_killed_in_the_middle_of_a_task_costs_no_row(tmp_path):
+    slow, killed = claim(pause=0.05, folder=str(tmp_path)), []
+
+    def on_row(row):
+        if not killed:
+            killed.append(int(os.listdir(tmp_path)[0]))
+            os.kill(killed[0], signal.SIGKILL)
+
+    campaign = run([slow], SMALL, jobs=2, on_row=on_row)
+    assert killed
+    assert rows(campaign) == rows(run([claim()], SMALL, executor="serial"))
+
+
+def test_a_task_that_kills_every_worker_ends_the_run_with_one_sentence():
+    def die(case, rng, effort):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(ValueError, match="jobs must leave the workers memory enough, got 1: workers died 4 times"):
+        run([replace(claim(), simulate=die, cases=(Case("0", {"number": 0}),))], SMALL, jobs=1)
+
+
 def test_nobody_at_the_address_is_one_clear_sentence():
     pytest.importorskip("distributed")
     with pytest.raises(
