@@ -15,7 +15,7 @@ from time import perf_counter, process_time
 
 import numpy as np
 
-from lemmata.papers.sweep import CHUNK, Swept, sweep
+from lemmata.papers.sweeps.sweep import CHUNK, Swept, sweep
 
 WANTED = 1.8  # times the throughput of one process
 SMALL = {"outputs": "1:2", "hidden": "1:2", "concepts": "1", "inputs": "2", "concept_rank": "1", "residual_rank": "0:1"}

@@ -46,7 +46,7 @@ def start(
 @app.command()
 def doctor(json: JsonFile = None) -> None:
     """Say what machine and versions this installation sees.  Exit status 1 if something will not work."""
-    from ..papers.machine import inspect
+    from ..papers.engine.machine import inspect
 
     with complaints():
         check_file("json", json)

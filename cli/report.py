@@ -18,8 +18,8 @@ def report_command(
     ] = Path("report.html"),
 ) -> None:
     """Write a run, finished or not, as one page: statements, theory beside simulation, where each number is from."""
-    from ..papers.evidence import Evidence
-    from ..papers.html_report import html_report
+    from ..papers.engine.evidence import Evidence
+    from ..papers.page.html_report import html_report
 
     if output.exists() and run.exists() and output.samefile(run):
         raise WrongWords(f"--output must name another file than the run's, got {output}")

@@ -10,7 +10,7 @@ import typer
 from .words import JsonFile, WrongWords, check_file, complaints, write_json
 
 if TYPE_CHECKING:
-    from ..papers.sweep import Swept
+    from ..papers.sweeps.sweep import Swept
 
 Family = Annotated[str, typer.Argument(help="reduced-rank, deep, cbm, multitask, pcbm or chain.")]
 Values = Annotated[
@@ -45,8 +45,8 @@ def sweep_command(
     grid = _named(values)
     with complaints():
         check_file("json", json)
-    from ..papers.shape_grid import Grid
-    from ..papers.sweep import sweep
+    from ..papers.sweeps.shape_grid import Grid
+    from ..papers.sweeps.sweep import sweep
 
     try:
         Grid.of(family, grid)

@@ -8,7 +8,7 @@ import typer
 from .words import complaints
 
 if TYPE_CHECKING:
-    from ..papers.claim import Claim
+    from ..papers.engine.claim import Claim
 
 Paper = Annotated[list[str] | None, typer.Option("--paper", help="Only this paper; may be given several times.")]
 Sources = Annotated[
@@ -38,7 +38,8 @@ def validate_command(
     Exit status: 0 all supported, 1 any refuted, 2 any inconclusive or a bad argument, 130 interrupted.  With --power
     also 1 where a false variant is not refuted.
     """
-    from ..papers import script
+    from ..papers.engine import script
+    from ..papers.registry import TITLES
 
     chosen = "dask" if cluster is not None and executor == "processes" else executor
     with complaints():
@@ -53,6 +54,7 @@ def validate_command(
             resume=resume,
             executor=chosen,
             cluster=cluster,
+            titles=TITLES,
         )
     raise typer.Exit(campaign.power_status if power else campaign.exit_status)
 
@@ -89,9 +91,9 @@ def replay_command(
 
     Exit status: 0 drawn again as it was, 1 otherwise.
     """
-    from ..papers.evidence import Evidence
-    from ..papers.replay import replay
-    from ..papers.strict_json import as_json
+    from ..papers.engine.evidence import Evidence
+    from ..papers.engine.replay import replay
+    from ..papers.engine.strict_json import as_json
 
     with complaints(), Evidence.reading(run) as evidence:
         if number is None:
@@ -119,8 +121,8 @@ def export_command(
     output: Annotated[Path, typer.Option("--output", "-o", help="A file that ends in .csv or .parquet.")],
 ) -> None:
     """Write the rows of a run as a table."""
-    from ..papers.evidence import Evidence
-    from ..papers.export import export
+    from ..papers.engine.evidence import Evidence
+    from ..papers.engine.export import export
 
     with complaints(), Evidence.reading(run) as evidence:
         rows = export(evidence, output)
@@ -129,7 +131,7 @@ def export_command(
 
 def _claims(source: list[str] | None, paper: list[str] | None) -> "tuple[Claim, ...]":
     """The reader's claims where a source is named, the papers' otherwise."""
-    from ..papers.claim_sources import claims_from
+    from ..papers.engine.claim_sources import claims_from
     from ..papers.registry import claims_of
 
     if source and paper:

@@ -49,6 +49,6 @@ def check_picture(file: Path | None) -> None:
 def check_file(name: str, file: Path | None) -> None:
     """Complain before a run about a file that could not be written after it."""
     if file is not None and str(file) != "-":
-        from ..papers.output_file import check_writable
+        from ..papers.engine.output_file import check_writable
 
         check_writable(name, file)

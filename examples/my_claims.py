@@ -3,7 +3,7 @@
 The largest of n independent uniform numbers on [0, 1] has mean n/(n+1).
 """
 
-from lemmata.papers.claim import BoundedDraws, Case, Claim, FalseVariant, Relation
+from lemmata.papers.engine.claim import BoundedDraws, Case, Claim, FalseVariant, Relation
 
 DRAWS = 20_000  # of a block at effort 1
 

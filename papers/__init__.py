@@ -3,11 +3,12 @@
 from lemmata.papers import Case, Claim, FalseVariant, Relation, run
 """
 
-from .campaign import Campaign, run
-from .claim import BoundedDraws, Case, Claim, FalseVariant, Relation, Sighting
-from .evidence import Evidence
-from .profile import PROFILES, Profile
-from .verdict import Verdict
+from .engine.campaign import Campaign, run
+from .engine.claim import BoundedDraws, Case, Claim, FalseVariant, Relation, Sighting
+from .engine.evidence import Evidence
+from .engine.profile import PROFILES, Profile
+from .engine.verdict import Verdict
+from .sweeps.sweep import sweep
 
 __all__ = [
     "PROFILES",
@@ -22,4 +23,5 @@ __all__ = [
     "Sighting",
     "Verdict",
     "run",
+    "sweep",
 ]

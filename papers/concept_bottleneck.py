@@ -84,6 +84,6 @@ CLAIMS = (
 )
 
 if __name__ == "__main__":
-    from .script import main
+    from .engine.script import main
 
     main("concept_bottleneck", CLAIMS)

@@ -52,6 +52,6 @@ CLAIMS = (
 )
 
 if __name__ == "__main__":
-    from .script import main
+    from .engine.script import main
 
     main("deep_linear", CLAIMS)

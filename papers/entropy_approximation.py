@@ -21,7 +21,7 @@ from ..theory.entropy.random_means import random_means_gap_upper, random_means_t
 from ..theory.entropy.separation import separation_gap_upper, separation_sum
 from ..theory.estimate import Estimate
 from ..theory.streams import stream
-from .claim import Case, Claim, FalseVariant, Relation, Sighting
+from .engine.claim import Case, Claim, FalseVariant, Relation, Sighting
 from .sampled_gap import (
     constant_gap,
     label_entropies,
@@ -427,6 +427,6 @@ CLAIMS = (
 )
 
 if __name__ == "__main__":
-    from .script import main
+    from .engine.script import main
 
     main(PAPER, CLAIMS)

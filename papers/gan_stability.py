@@ -17,7 +17,7 @@ from ..theory.minimax.dirac_gan import DiracGAN, dirac_gan
 from ..theory.minimax.gan_linearisation import alternating_threshold
 from ..theory.minimax.lq_gan import LinearQuadraticGAN, lq_gan
 from ..theory.streams import stream
-from .claim import Case, Claim, FalseVariant, Relation
+from .engine.claim import Case, Claim, FalseVariant, Relation
 from .random_games import cases, of_numbers
 from .searched_steps import searched_dirac, searched_linear, searched_lq, searched_particles, split
 
@@ -350,6 +350,6 @@ CLAIMS = (
 )
 
 if __name__ == "__main__":
-    from .script import main
+    from .engine.script import main
 
     main(PAPER, CLAIMS)

@@ -20,7 +20,7 @@ from ..theory.resilience.box import Box
 from ..theory.resilience.cell import GRUCell, LSTMCell
 from ..theory.resilience.interval import point
 from ..theory.resilience.norm_level import Norm, NormBounds, gru_norm_map, norm_bounds
-from .claim import Case, Claim, FalseVariant, Relation, Sighting
+from .engine.claim import Case, Claim, FalseVariant, Relation, Sighting
 from .kept import Kept
 from .one_block_networks import (
     INPUT,
@@ -270,6 +270,6 @@ CLAIMS = (
 )
 
 if __name__ == "__main__":
-    from .script import main
+    from .engine.script import main
 
     main(PAPER, CLAIMS)

@@ -20,7 +20,7 @@ from ..theory.resilience.conversion import cells_from_torch
 from ..theory.resilience.interval import Interval, interval
 from ..theory.resilience.norm_level import norm_bounds
 from ..theory.resilience.recovery import first_deviation, recovery_time_bound
-from .claim import Case, Claim, FalseVariant, Relation, Sighting
+from .engine.claim import Case, Claim, FalseVariant, Relation, Sighting
 from .random_networks import (
     ANOMALY,
     BEYOND,
@@ -318,6 +318,6 @@ CLAIMS = (
 )
 
 if __name__ == "__main__":
-    from .script import main
+    from .engine.script import main
 
     main(PAPER, CLAIMS)

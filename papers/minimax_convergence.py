@@ -18,7 +18,7 @@ from ..theory.minimax.kernel_constants import kernel_constants
 from ..theory.minimax.mesh_rates import exact_critic_bound
 from ..theory.minimax.mirror_descent import MirrorDescentBound, mirror_descent_bound
 from ..theory.minimax.smoothness import descent_bound, particle_smoothness
-from .claim import Case, Claim, FalseVariant, Relation, Sighting
+from .engine.claim import Case, Claim, FalseVariant, Relation, Sighting
 from .kept import Kept
 from .mode_games import (
     as_coarse,
@@ -402,6 +402,6 @@ CLAIMS = (
 )
 
 if __name__ == "__main__":
-    from .script import main
+    from .engine.script import main
 
     main(PAPER, CLAIMS)

@@ -11,7 +11,7 @@ from ..theory.estimate import Estimate
 from ..theory.minimax.mesh_rates import mesh_rates
 from ..theory.minimax.modes import ALGORITHMS, mode_rate
 from ..theory.minimax.optimal_steps import optimal_steps
-from .claim import Case, Sighting
+from .engine.claim import Case, Sighting
 from .kept import Kept
 from .random_games import of_numbers
 

@@ -18,7 +18,7 @@ from ..theory.minimax.kernel_profile import KernelProfile
 from ..theory.minimax.ncsc_bound import ncsc_bound, quadratic_threshold
 from ..theory.minimax.single_loop import SingleLoopStep, single_loop_step
 from ..theory.minimax.smoothness import particle_smoothness
-from .claim import Case, Claim, FalseVariant, Relation, Sighting
+from .engine.claim import Case, Claim, FalseVariant, Relation, Sighting
 from .kept import Kept
 from .random_games import cases, line_slopes, of_numbers, profile_of, random_critic, square_norm
 from .searched_steps import FAR, has_grown, threshold_of
@@ -250,6 +250,6 @@ CLAIMS = (
 )
 
 if __name__ == "__main__":
-    from .script import main
+    from .engine.script import main
 
     main(PAPER, CLAIMS)

@@ -59,6 +59,6 @@ CLAIMS = (
 )
 
 if __name__ == "__main__":
-    from .script import main
+    from .engine.script import main
 
     main("observed_chain", CLAIMS)

@@ -10,7 +10,7 @@ from ..theory.resilience.box import Box
 from ..theory.resilience.cell import GRUCell, LSTMCell
 from ..theory.resilience.interval import Interval, interval
 from ..theory.streams import stream
-from .claim import Case
+from .engine.claim import Case
 from .kept import Kept
 from .random_networks import states_of, within
 

@@ -16,7 +16,7 @@ from ..theory.resilience.certificate import Certificate
 from ..theory.resilience.certify import certify
 from ..theory.resilience.levels import reduced
 from ..theory.resilience.recovery import deviation_bounds
-from .claim import Case, Claim, FalseVariant, Relation, Sighting
+from .engine.claim import Case, Claim, FalseVariant, Relation, Sighting
 from .kept import Kept
 from .one_block_networks import INPUT, PAIRS, PAPER, ROUNDING, ROW_PARTS, cases, one_block, pairs_of, run_pairs
 from .random_networks import within

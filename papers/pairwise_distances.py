@@ -16,7 +16,7 @@ from ..theory.entropy.mixture import GaussianMixture
 from ..theory.entropy.overlap import overlap
 from ..theory.entropy.pair_gap import one_sided_gaps, pair_gap, pair_gaps
 from ..theory.streams import stream
-from .claim import Case, Claim, FalseVariant, Relation, Sighting
+from .engine.claim import Case, Claim, FalseVariant, Relation, Sighting
 from .sampled_gap import (
     line_bounds,
     line_gap,
@@ -307,6 +307,6 @@ CLAIMS = (
 )
 
 if __name__ == "__main__":
-    from .script import main
+    from .engine.script import main
 
     main(PAPER, CLAIMS)

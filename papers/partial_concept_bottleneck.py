@@ -16,7 +16,7 @@ from ..theory.learning.network import partial_concept_bottleneck_truth
 from ..theory.learning.partial_concept_bottleneck import partial_concept_bottleneck, partial_concept_bottleneck_bounds
 from ..theory.learning.reduced_rank import reduced_rank
 from ..theory.numerical_rank import numerical_rank
-from .claim import Case, Claim, FalseVariant, Relation, Sighting
+from .engine.claim import Case, Claim, FalseVariant, Relation, Sighting
 from .population_energy import NEAR, energy_claim, sampled_energy
 
 CLEAR = 1e-10  # relative to the largest singular value, between rounding and the smallest that integers leave
@@ -159,6 +159,6 @@ CLAIMS = (
 )
 
 if __name__ == "__main__":
-    from .script import main
+    from .engine.script import main
 
     main("partial_concept_bottleneck", CLAIMS)

@@ -10,7 +10,7 @@ import numpy as np
 from ..theory.estimate import Estimate
 from ..theory.learning.coefficient import LearningCoefficient
 from ..theory.learning.network import Truth
-from .claim import Case, Claim, FalseVariant, Relation, Sighting, Simulation
+from .engine.claim import Case, Claim, FalseVariant, Relation, Sighting, Simulation
 
 N = 1e10  # sample size of the noise-free posterior
 SWEEPS, CHAINS, WARMUP = 500, 16, 100  # of one block at effort 1

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .claim import Case, Sighting
+from .engine.claim import Case, Sighting
 from .random_games import random_critic, signed, slopes
 
 Array = NDArray[np.float64]

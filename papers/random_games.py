@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..theory.estimate import Estimate
 from ..theory.minimax.kernel_profile import KernelProfile, kernel_profile
-from .claim import Case
+from .engine.claim import Case
 from .kept import Kept
 
 Array = NDArray[np.float64]

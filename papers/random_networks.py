@@ -16,7 +16,7 @@ from ..theory.resilience.certify import certify
 from ..theory.resilience.conversion import cells_from_torch
 from ..theory.resilience.recovery import deviation_bounds, recovery_time_bound
 from ..theory.streams import stream
-from .claim import Case, Sighting
+from .engine.claim import Case, Sighting
 from .kept import Kept
 
 Array = NDArray[np.float64]

@@ -55,6 +55,6 @@ CLAIMS = (
 )
 
 if __name__ == "__main__":
-    from .script import main
+    from .engine.script import main
 
     main("reduced_rank", CLAIMS)

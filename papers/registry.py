@@ -17,7 +17,7 @@ from . import (
     reduced_rank,
     smoothness_of_gans,
 )
-from .claim import Claim
+from .engine.claim import Claim
 
 MODULES = (
     reduced_rank,

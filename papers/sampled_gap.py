@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..theory.entropy.gap_bounds import GapBounds, gap_bounds
 from ..theory.entropy.mixture import GaussianMixture
 from ..theory.estimate import Estimate
-from .claim import BoundedDraws, Case, Sighting
+from .engine.claim import BoundedDraws, Case, Sighting
 
 Array = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..theory.estimate import Estimate
-from .claim import Case
+from .engine.claim import Case
 from .random_games import of_numbers
 
 Array = NDArray[np.float64]

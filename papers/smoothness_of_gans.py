@@ -16,7 +16,7 @@ from ..theory.minimax.kernel_constants import KernelConstants, kernel_constants,
 from ..theory.minimax.kernel_profile import SHAPES, kernel_profile
 from ..theory.minimax.loss_table import gaussian_pair
 from ..theory.minimax.smoothness import outer_smoothness, particle_smoothness
-from .claim import Case, Claim, FalseVariant, Relation
+from .engine.claim import Case, Claim, FalseVariant, Relation
 from .kept import Kept
 from .random_critics import APART, FARTHEST, direction, drawn_constant, moved_generator, moved_particles
 from .random_games import KERNELS, cases, of_numbers, signed
@@ -370,6 +370,6 @@ CLAIMS = (
 )
 
 if __name__ == "__main__":
-    from .script import main
+    from .engine.script import main
 
     main(PAPER, CLAIMS)

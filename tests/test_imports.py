@@ -26,7 +26,7 @@ def loaded_after(statement: str) -> set[str]:
         "import lemmata.theory.resilience",
         "import lemmata.cli",
         "import lemmata.papers.registry",
-        "import lemmata.papers.campaign, lemmata.papers.report, lemmata.papers.script",
+        "import lemmata.papers.engine.campaign, lemmata.papers.engine.report, lemmata.papers.engine.script",
     ],
 )
 def test_no_heavy_library_is_imported(statement):

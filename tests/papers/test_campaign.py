@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from lemmata.papers.campaign import run
-from lemmata.papers.claim import Case, Claim, FalseVariant, Relation, Sighting
-from lemmata.papers.profile import PROFILES, Profile
-from lemmata.papers.report import as_json, closing, table
-from lemmata.papers.verdict import Verdict
+from lemmata.papers.engine.campaign import run
+from lemmata.papers.engine.claim import Case, Claim, FalseVariant, Relation, Sighting
+from lemmata.papers.engine.profile import PROFILES, Profile
+from lemmata.papers.engine.report import as_json, closing, table
+from lemmata.papers.engine.verdict import Verdict
 from lemmata.theory.estimate import Estimate
 from lemmata.theory.streams import stream
 

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from lemmata.papers.campaign import run
-from lemmata.papers.claim_sources import GROUP, claims_from, plugins
-from lemmata.papers.profile import Profile
-from lemmata.papers.verdict import Verdict
+from lemmata.papers.engine.campaign import run
+from lemmata.papers.engine.claim_sources import GROUP, claims_from, plugins
+from lemmata.papers.engine.profile import Profile
+from lemmata.papers.engine.verdict import Verdict
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "my_claims.py"
 SMALL = Profile("small", first=8, step=8, most=24, effort=1.0, trials=100, level=1e-2)
 
 CLAIM = """
 import os
-from lemmata.papers.claim import Case, Claim, FalseVariant, Relation
+from lemmata.papers.engine.claim import Case, Claim, FalseVariant, Relation
 from lemmata.theory.estimate import Estimate
 
 HALF = 0.5

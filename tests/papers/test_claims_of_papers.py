@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from lemmata.papers.claim import Relation
-from lemmata.papers.profile import PROFILES
+from lemmata.papers.engine.claim import Relation
+from lemmata.papers.engine.profile import PROFILES
+from lemmata.papers.engine.row import examine
 from lemmata.papers.registry import PAPERS, TITLES, claims_of
-from lemmata.papers.row import examine
 
 BRIEF = replace(PROFILES["quick"], trials=100)
 THRESHOLD = 0.01

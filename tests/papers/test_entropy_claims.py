@@ -15,8 +15,8 @@ from scipy.optimize import brentq
 from scipy.stats import chi, chi2
 
 from lemmata.papers import entropy_approximation, pairwise_distances
-from lemmata.papers.blocks import BoundedMean, Means
-from lemmata.papers.claim import BoundedDraws, Relation
+from lemmata.papers.engine.blocks import BoundedMean, Means
+from lemmata.papers.engine.claim import BoundedDraws, Relation
 from lemmata.papers.sampled_gap import line_gap, random_line
 from lemmata.theory.entropy import GaussianMixture, equal_covariance_gap, overlap, pair_gap, separation
 from lemmata.theory.streams import stream
@@ -149,11 +149,11 @@ def test_twice_the_effort_is_twice_the_draws(claim, case):
 SENT = """
 import runpy, sys
 from joblib.externals.loky.backend.reduction import dumps
-import lemmata.papers.script
+import lemmata.papers.engine.script
 def send(paper, claims):
     with open(sys.argv[2], "wb") as file:
         file.write(dumps(claims))
-lemmata.papers.script.main = send
+lemmata.papers.engine.script.main = send
 runpy.run_module(f"lemmata.papers.{sys.argv[1]}", run_name="__main__", alter_sys=True)
 """
 

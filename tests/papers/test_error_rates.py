@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lemmata.papers.claim import BoundedDraws, Case, Claim, FalseVariant, Relation
-from lemmata.papers.profile import Profile
-from lemmata.papers.row import examine
-from lemmata.papers.verdict import Verdict, row_threshold, verdicts
+from lemmata.papers.engine.claim import BoundedDraws, Case, Claim, FalseVariant, Relation
+from lemmata.papers.engine.profile import Profile
+from lemmata.papers.engine.row import examine
+from lemmata.papers.engine.verdict import Verdict, row_threshold, verdicts
 from lemmata.theory.estimate import Estimate
 
 CLAIMS = 1000

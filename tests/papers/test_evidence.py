@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from lemmata.papers.campaign import run
-from lemmata.papers.claim import Case, Claim, FalseVariant, Relation, Sighting
-from lemmata.papers.evidence import KIND, Evidence
-from lemmata.papers.export import export
-from lemmata.papers.profile import Profile
-from lemmata.papers.replay import replay
-from lemmata.papers.verdict import Verdict
+from lemmata.papers.engine.campaign import run
+from lemmata.papers.engine.claim import Case, Claim, FalseVariant, Relation, Sighting
+from lemmata.papers.engine.evidence import KIND, Evidence
+from lemmata.papers.engine.export import export
+from lemmata.papers.engine.profile import Profile
+from lemmata.papers.engine.replay import replay
+from lemmata.papers.engine.verdict import Verdict
 from lemmata.theory.estimate import Estimate
 
 SMALL = Profile("small", first=8, step=8, most=24, effort=1.0, trials=100, level=1e-2)
@@ -134,7 +134,8 @@ import os, random, signal, sys, time
 import filelock, threadpoolctl  # before the children, which would each import them anew
 sys.path.insert(0, {folder!r})
 from test_evidence import CASES, CLAIMS, SMALL, ids
-from lemmata.papers import campaign, registry
+from lemmata.papers import registry
+from lemmata.papers.engine import campaign
 from pathlib import Path
 file, moments, kills, finished = Path({file!r}), random.Random(3), 0, 0
 at_once = campaign.examine
@@ -258,7 +259,7 @@ FULL = """
 import resource, signal, sys
 sys.path.insert(0, {folder!r})
 from test_evidence import CLAIMS, SERIAL
-from lemmata.papers.campaign import run
+from lemmata.papers.engine.campaign import run
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
 try:

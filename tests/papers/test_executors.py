@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import pytest
 
-from lemmata.papers.campaign import run
-from lemmata.papers.claim import Case, Claim, FalseVariant, Relation
-from lemmata.papers.executors import executor
-from lemmata.papers.profile import Profile
+from lemmata.papers.engine.campaign import run
+from lemmata.papers.engine.claim import Case, Claim, FalseVariant, Relation
+from lemmata.papers.engine.executors import executor
+from lemmata.papers.engine.profile import Profile
 from lemmata.theory.estimate import Estimate
 
 SMALL = Profile("small", first=8, step=8, most=24, effort=1.0, trials=100, level=1e-2)

@@ -11,13 +11,13 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner
 
-from lemmata.papers.campaign import run
-from lemmata.papers.claim import Case, Claim, FalseVariant, Relation, Sighting
-from lemmata.papers.evidence import Evidence, Plan
-from lemmata.papers.html_pictures import agreement, learning_curve, scatter_of_bounds
-from lemmata.papers.html_report import html_report
-from lemmata.papers.mathml import formula, mathml
-from lemmata.papers.profile import Profile
+from lemmata.papers.engine.campaign import run
+from lemmata.papers.engine.claim import Case, Claim, FalseVariant, Relation, Sighting
+from lemmata.papers.engine.evidence import Evidence, Plan
+from lemmata.papers.engine.profile import Profile
+from lemmata.papers.page.html_report import html_report
+from lemmata.papers.page.mathml import formula, mathml
+from lemmata.papers.page.pictures import agreement, learning_curve, scatter_of_bounds
 from lemmata.papers.registry import PAPERS
 from lemmata.theory.estimate import Estimate
 

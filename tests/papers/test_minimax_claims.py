@@ -20,7 +20,7 @@ from lemmata.papers import (
     random_games,
     smoothness_of_gans,
 )
-from lemmata.papers.claim import Case, Relation
+from lemmata.papers.engine.claim import Case, Relation
 from lemmata.papers.mode_games import ModeGame
 from lemmata.papers.random_games import KERNELS, line_slopes, profile_of, signed, slopes, square_norm
 from lemmata.papers.searched_steps import has_grown, searched_particles, threshold_of
@@ -223,11 +223,11 @@ def test_constants_lists_are_those_of_the_theory():
 SENT = """
 import runpy, sys
 from joblib.externals.loky.backend.reduction import dumps
-import lemmata.papers.script
+import lemmata.papers.engine.script
 def send(paper, claims):
     with open(sys.argv[1] + paper, "wb") as file:
         file.write(dumps(claims))
-lemmata.papers.script.main = send
+lemmata.papers.engine.script.main = send
 for paper in sys.argv[2:]:
     runpy.run_module(f"lemmata.papers.{paper}", run_name="__main__", alter_sys=True)
 """

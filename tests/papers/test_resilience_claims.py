@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lemmata.papers import incremental_stability, lstm_resilience, order_of_levels, random_networks
-from lemmata.papers.claim import Case, Relation
+from lemmata.papers.engine.claim import Case, Relation
 from lemmata.papers.incremental_stability import cell_bound, gru_rate, lstm_matrix
 from lemmata.papers.kept import Kept
 from lemmata.papers.one_block_networks import GRU_BLOCKS, NETWORKS, one_block
@@ -126,11 +126,11 @@ def test_the_closed_form_of_training_is_never_below_the_bound_of_level_A():
 SENT = """
 import runpy, sys
 from joblib.externals.loky.backend.reduction import dumps
-import lemmata.papers.script
+import lemmata.papers.engine.script
 def send(paper, claims):
     with open(sys.argv[2], "wb") as file:
         file.write(dumps(claims))
-lemmata.papers.script.main = send
+lemmata.papers.engine.script.main = send
 runpy.run_module(f"lemmata.papers.{sys.argv[1]}", run_name="__main__", alter_sys=True)
 """
 

@@ -17,10 +17,11 @@ import typer
 
 from lemmata.cli.sweep import sweep_command
 from lemmata.cli.words import WrongWords
-from lemmata.papers import sweep_file, sweep_table
-from lemmata.papers.shape_grid import FAMILIES, Grid
-from lemmata.papers.sweep import sweep
-from lemmata.papers.sweep_file import KIND, SweepFile
+from lemmata.papers.sweeps import file as sweep_file
+from lemmata.papers.sweeps import table as sweep_table
+from lemmata.papers.sweeps.file import KIND, SweepFile
+from lemmata.papers.sweeps.shape_grid import FAMILIES, Grid
+from lemmata.papers.sweeps.sweep import sweep
 from lemmata.sim.learning import estimate_energy
 from lemmata.theory import learning
 from lemmata.theory.learning.network import partial_concept_bottleneck_truth
@@ -201,7 +202,7 @@ PROGRAM = """
 import os, random, signal, sys, time
 import filelock, threadpoolctl  # before the children, which would each import them anew
 from pathlib import Path
-from lemmata.papers import sweep as module
+from lemmata.papers.sweeps import sweep as module
 sys.path.insert(0, {folder!r})
 from test_sweep import PCBM, SERIAL
 file, moments, kills, at_once = Path({file!r}), random.Random(3), 0, module.rows_of
@@ -383,7 +384,7 @@ FULL = """
 import resource, signal, sys
 sys.path.insert(0, {folder!r})
 from test_sweep import PCBM, SERIAL
-from lemmata.papers.sweep import sweep
+from lemmata.papers.sweeps.sweep import sweep
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 try:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lemmata.papers.claim import Relation
-from lemmata.papers.profile import Profile
-from lemmata.papers.verdict import (
+from lemmata.papers.engine.claim import Relation
+from lemmata.papers.engine.profile import Profile
+from lemmata.papers.engine.verdict import (
     FARTHEST,
     RARITY,
     PValues,

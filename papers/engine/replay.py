@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..theory.streams import stream
+from ...theory.streams import stream
 from .blocks import Counterexample
 from .claim import Case, Claim, Sighting
 from .evidence import Evidence

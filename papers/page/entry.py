@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from shlex import quote
 
-from ..theory.estimate import Estimate
-from .blocks import Search
-from .claim import Relation
-from .html_pictures import tightness
-from .html_table import cells, table
+from ...theory.estimate import Estimate
+from ..engine.blocks import Search
+from ..engine.claim import Relation
+from ..engine.row import Row
+from ..engine.strict_json import as_json
+from ..engine.verdict import Verdict
 from .markup import Markup, element, joined
 from .number_words import NONE, measured, number, percent
-from .row import Row
-from .strict_json import as_json
-from .verdict import Verdict
+from .pictures import tightness
+from .table import cells, table
 
 SIGNS = {Relation.EQUALS: "=", Relation.AT_MOST: "≤", Relation.AT_LEAST: "≥", Relation.NEVER_EXCEEDS: "never above"}
 SYMBOLS = {Verdict.SUPPORTED: "✓", Verdict.REFUTED: "✗", Verdict.INCONCLUSIVE: "?"}

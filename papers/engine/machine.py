@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 LIBRARIES = ("numpy", "scipy", "sympy", "numba", "torch", "arviz", "joblib", "typer", "rich", "matplotlib")
 COLUMNS = ("theory", "sim", "accel", "papers")
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Fact(NamedTuple):

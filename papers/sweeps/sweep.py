@@ -11,12 +11,12 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from ..theory import _check
-from .executors import executor as executor_of
+from ...theory import _check
+from ..engine.executors import executor as executor_of
+from .file import Count, SweepFile
+from .rows import WARMUP, Plan, number_word, rows_of
 from .shape_grid import Grid
-from .sweep_file import Count, SweepFile
-from .sweep_rows import WARMUP, Plan, number_word, rows_of
-from .sweep_table import check_table, write_table
+from .table import check_table, write_table
 
 CHUNK = 4096  # points handed over at a time where only theory is asked: a tenth of a second
 EFFORT = 10_000  # sweeps of the sampler in a chunk where it is simulated: some tenths of a second

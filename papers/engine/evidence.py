@@ -6,7 +6,7 @@ The tables are described in docs/validation, section 5.  One process writes; oth
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from os import PathLike
@@ -76,7 +76,8 @@ class Plan:
     seed : int
     profile : Profile
     claims : tuple of Claim
-        Not compared: their statements are written down.
+    titles : mapping
+        What papers are called.  Neither is compared: they are written down.
     """
 
     fingerprint: str
@@ -84,6 +85,7 @@ class Plan:
     seed: int
     profile: Profile
     claims: tuple[Claim, ...] = field(default=(), compare=False)
+    titles: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, work: Sequence[tuple[Claim, Case]], seed: int, profile: Profile) -> "Plan":
@@ -264,7 +266,7 @@ def _fill(connection: sqlite3.Connection, plan: Plan) -> None:
     values = {"plan": plan.fingerprint, "profile": as_json(asdict(plan.profile)), "seed": plan.seed}
     _insert(connection, "campaign", {"id": 1, **values, "level": plan.profile.level, "planned": plan.rows})
     for claim in plan.claims:
-        _insert(connection, "statement", statement_of(claim))
+        _insert(connection, "statement", statement_of(claim, plan.titles.get(claim.paper, claim.paper)))
 
 
 def _insert(connection: sqlite3.Connection, table: str, values: dict[str, Any]) -> int:

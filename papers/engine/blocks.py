@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..theory.bounded_mean import ConfidenceSequence
-from ..theory.estimate import Estimate
-from ..theory.normal_mean import NormalMean
-from ..theory.streams import stream
+from ...theory.bounded_mean import ConfidenceSequence
+from ...theory.estimate import Estimate
+from ...theory.normal_mean import NormalMean
+from ...theory.streams import stream
 from .claim import BoundedDraws, Case, Claim, FalseVariant, Sighting
 from .profile import Profile
 from .verdict import PValues, p_values

@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .blocks import ASYMPTOTIC
-from .claim import Relation
-from .evidence import Evidence, Plan
-from .html_claim import claim_section
-from .html_entry import Entry, row_link, seen_words, theory_words, tight_words, verdict_badge
-from .html_page import page
-from .html_pictures import agreement, tightness
-from .html_table import cells, scrolled, table
+from ..engine.blocks import ASYMPTOTIC
+from ..engine.claim import Relation
+from ..engine.evidence import Evidence, Plan
+from ..engine.verdict import RARITY, Verdict, row_threshold
+from .claim_section import claim_section
+from .document import page
+from .entry import Entry, row_link, seen_words, theory_words, tight_words, verdict_badge
 from .markup import Markup, element, joined
 from .number_words import number
-from .verdict import RARITY, Verdict, row_threshold
+from .pictures import agreement, tightness
+from .table import cells, scrolled, table
 
 Statement = Mapping[str, str]
 

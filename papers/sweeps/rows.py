@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..theory.learning import LearningCoefficient
-from ..theory.learning.deep_linear import deep_linear_core
-from ..theory.learning.partial_concept_bottleneck import partial_core
-from ..theory.learning.reduced_rank import reduced_rank_core
-from ..theory.streams import stream
+from ...theory.learning import LearningCoefficient
+from ...theory.learning.deep_linear import deep_linear_core
+from ...theory.learning.partial_concept_bottleneck import partial_core
+from ...theory.learning.reduced_rank import reduced_rank_core
+from ...theory.streams import stream
+from ..engine.strict_json import as_json
 from .shape_grid import FAMILIES, SEQUENCES, Family, Grid, Shape
-from .strict_json import as_json
 
 CHAINS, WARMUP = 16, 100  # of one simulated energy
 
@@ -125,7 +125,7 @@ def _tail(plan: Plan, family: Family, shape: Shape, laws: list[list[float]]) -> 
 
 def _simulated(plan: Plan, family: Family, shape: Shape, n: float) -> tuple[list[float | None], str]:
     """The mean of n·K under the noise-free posterior with its error, or nothing and why."""
-    from ..sim.learning.energy import estimate_energy  # here: theory alone needs no Numba
+    from ...sim.learning.energy import estimate_energy  # here: theory alone needs no Numba
 
     rng = stream(plan.seed, "sweep", plan.grid.family, as_json(shape), repr(float(n)))
     arguments: dict[str, Any] = shape

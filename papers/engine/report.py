@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from ..theory.estimate import Estimate
+from ...theory.estimate import Estimate
 from .blocks import ASYMPTOTIC, Search
 from .campaign import Campaign
 from .claim import Relation

@@ -13,11 +13,11 @@ from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
-from .locked_database import Kind, asked, reading, writing, written
-from .machine import host, versions
+from ..engine.locked_database import Kind, asked, reading, writing, written
+from ..engine.machine import host, versions
+from ..engine.strict_json import as_json
+from .rows import Cell, Chunk, Plan
 from .shape_grid import Grid
-from .strict_json import as_json
-from .sweep_rows import Cell, Chunk, Plan
 
 KIND = Kind("output", 0x4C4D5357, 1, "`lemmata sweep`")  # "LMSW" in the file's header
 BATCH = 4096  # rows read at a time

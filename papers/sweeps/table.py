@@ -6,9 +6,9 @@ from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
-from .output_file import check_writable
-from .sweep_file import BATCH, SweepFile
-from .sweep_rows import Cell
+from ..engine.output_file import check_writable
+from .file import BATCH, SweepFile
+from .rows import Cell
 
 FORMATS = (".sqlite", ".csv", ".parquet")
 

@@ -2,13 +2,13 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
 
-from ..theory.estimate import Estimate
+from ...theory.estimate import Estimate
 from .blocks import Search
 from .claim import Case, Claim
 from .evidence import Evidence, Plan
@@ -120,6 +120,7 @@ def run(
     resume: bool = False,
     executor: str = "processes",
     cluster: str | None = None,
+    titles: Mapping[str, str] | None = None,
 ) -> Campaign:
     """Examine every claim at each of its cases.
 
@@ -141,6 +142,8 @@ def run(
         Whether to go on with the run in `evidence`: its rows are kept, the others worked off.
     executor, cluster
         See `executors.executor`.
+    titles : mapping, optional
+        What the report calls the papers.
 
     Returns
     -------
@@ -161,9 +164,11 @@ def run(
     started = time.perf_counter()
     finished: dict[int, Row] = {}
     interrupted = False
-    with (
-        nullcontext() if evidence is None else Evidence.writing(evidence, Plan.of(work, seed, profile), resume) as file
-    ):
+    opened: AbstractContextManager[Evidence | None] = nullcontext()
+    if evidence is not None:
+        wanted = replace(Plan.of(work, seed, profile), titles=titles or {})
+        opened = Evidence.writing(evidence, wanted, resume)
+    with opened as file:
         if file is not None:
             finished = file.rows()
             for row in finished.values():

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from .blocks import Search
-from .html_entry import (
+from ..engine.blocks import Search
+from ..engine.row import Row
+from ..engine.verdict import Verdict
+from .entry import (
     SIGNS,
     Entry,
     counterexamples,
@@ -14,13 +16,11 @@ from .html_entry import (
     tight_words,
     verdict_badge,
 )
-from .html_pictures import interval_bar, learning_curve, scatter_of_bounds, tightness
-from .html_table import cells, table
 from .markup import Markup, element
 from .mathml import formula
 from .number_words import NONE, between, number, percent
-from .row import Row
-from .verdict import Verdict
+from .pictures import interval_bar, learning_curve, scatter_of_bounds, tightness
+from .table import cells, table
 
 RECOVERY = "lstm_resilience"  # whose searches over whole numbers compare recovery times
 

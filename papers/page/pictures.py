@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ..theory.estimate import Estimate
-from .blocks import FINITE, Search
-from .claim import Relation
+from ...theory.estimate import Estimate
+from ..engine.blocks import FINITE, Search
+from ..engine.claim import Relation
+from ..engine.row import Row
+from ..engine.verdict import edges
 from .markup import Markup, element, joined
 from .number_words import number
 from .picture_scale import Scale, fitted, spread_out
-from .row import Row
-from .verdict import edges
 
 WIDTH, HEIGHT = 330, 230
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 24, 38  # what the axes leave free

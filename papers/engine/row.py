@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..theory.estimate import Estimate
+from ...theory.estimate import Estimate
 from .blocks import COUNTED, Block, Blocks, Search
 from .claim import Case, Claim, FalseVariant, Relation
 from .profile import Profile

@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from ..theory.estimate import Estimate
+from ...theory.estimate import Estimate
 from .blocks import Block, Counterexample, Search
 from .claim import Claim, Relation
 from .row import Row, VariantResult
@@ -14,13 +14,12 @@ from .strict_json import as_json
 from .verdict import PValues
 
 
-def statement_of(claim: Claim) -> dict[str, Any]:
-    from .registry import TITLES  # here, as the papers' modules are needed for nothing else
-
+def statement_of(claim: Claim, title: str) -> dict[str, Any]:
+    """What a claim says, and what its paper is called."""
     return {
         "paper": claim.paper,
         "claim": claim.name,
-        "title": TITLES.get(claim.paper, claim.paper),
+        "title": title,
         "place": claim.place,
         "sentence": claim.sentence,
         "formula": claim.formula,

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -31,6 +31,7 @@ def validate(
     resume: bool = False,
     executor: str = "processes",
     cluster: str | None = None,
+    titles: Mapping[str, str] | None = None,
 ) -> Campaign:
     """Run the claims, show progress on the standard error and the table on the standard output.
 
@@ -41,7 +42,7 @@ def validate(
         Where to write the run as JSON too.
     power : bool
         Show how the false variants fared instead of the claims.
-    profile, seed, jobs, evidence, resume, executor, cluster
+    profile, seed, jobs, evidence, resume, executor, cluster, titles
         As in `campaign.run`.
 
     Raises ValueError, before anything is run, for a bad argument or a file that cannot be written.
@@ -67,7 +68,16 @@ def validate(
             progress.update(task, advance=1, description=f"{row.paper}/{row.claim} {row.case}")
 
         campaign = run(
-            claims, chosen, seed, jobs, on_row, evidence=evidence, resume=resume, executor=executor, cluster=cluster
+            claims,
+            chosen,
+            seed,
+            jobs,
+            on_row,
+            evidence=evidence,
+            resume=resume,
+            executor=executor,
+            cluster=cluster,
+            titles=titles,
         )
     out = Console()
     if not out.is_terminal:

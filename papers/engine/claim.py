@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..theory.estimate import Estimate
+from ...theory.estimate import Estimate
 
 
 class Relation(StrEnum):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from ..theory import _check, learning
-from ..theory.learning import LearningCoefficient, network
+from ...theory import _check, learning
+from ...theory.learning import LearningCoefficient, network
 
 Shape = dict[str, int | list[int]]
 Values = Sequence[int]  # a range, or numbers one by one

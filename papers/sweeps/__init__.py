@@ -1,0 +1,1 @@
+"""Tables over grids of shapes, larger than memory or one machine."""
