@@ -18,7 +18,8 @@ Array = NDArray[np.float64]
 
 ROWS = 12  # kinds of rows, n of each
 ROUNDING = 2.0**-44  # relative, of sums and products of fewer than 200 floats without cancellation
-LEAST = 2.0**-900  # absolute, for products that underflow
+LEAST = 2.0**-700  # absolute, for products that underflow, of factors below LARGE
+LARGE = 2.0**60
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +195,8 @@ def _pair(bounds: Bounds, number: int, x: Array, y: Array, rx: Array, ry: Array)
     sums = (bounds.kind(6 + 2 * number) - (scaled + point(y))).magnitude
     differences = (bounds.kind(7 + 2 * number) - (scaled - point(y))).magnitude
     both = rx * ry
-    most = np.minimum(sums**2 / (4 * w), both) * (1 + ROUNDING) + LEAST
-    least = np.minimum(differences**2 / (4 * w), both) * (1 + ROUNDING) + LEAST
+    with np.errstate(over="ignore"):  # then the other bound is the smaller one
+        most = np.minimum(sums**2 / (4 * w), both) * (1 + ROUNDING) + LEAST
+        least = np.minimum(differences**2 / (4 * w), both) * (1 + ROUNDING) + LEAST
     mean = 0.5 * (most - least)
     return mean, np.maximum(up(most - mean), up(least + mean)) + LEAST

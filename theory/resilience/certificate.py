@@ -12,15 +12,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _check
 from .box import Box
 from .cell import Cell, LSTMCell, Stack, as_stack, weights_sha256
 from .certificate_vector import Rate, verified_rate
 from .comparison import Comparison, MatrixMap
 from .interval import Interval, interval
-from .invariant_set import InvariantSet, replay
+from .invariant_set import InvariantSet, initial_interval, replay
 from .jacobian_level import signed_jacobian
 from .layer import inputs_of, split
-from .levels import stack_map
+from .levels import LEVELS, available, stack_map
 from .metric_level import Metric, checked_metric
 from .refutation import Witness, witness_holds
 from .structured_document import read_structured, structured_document
@@ -285,7 +286,9 @@ def _read(document: Any, stack: Stack) -> Certificate:
 def _proved(document: dict[str, Any], stack: Stack) -> Certificate:
     U, Ua = Box(*_pair(document["input_box"])), Box(*_pair(document["anomaly_box"]))
     initial = None if document["initial_box"] is None else Box(*_pair(document["initial_box"]))
-    start = start_interval(stack, initial)
+    start = initial_interval(stack, initial)
+    if not U.dimension == Ua.dimension == stack.inputs:
+        raise ValueError(f"certificate must have boxes of {stack.inputs} inputs, got {U.dimension} and {Ua.dimension}")
     if not Ua.includes(U):
         raise ValueError("certificate must have its input box inside its anomaly box, got another")
     nominal, anomaly = _read_set(document["nominal"]), _read_set(document["anomaly"])
@@ -297,10 +300,23 @@ def _proved(document: dict[str, Any], stack: Stack) -> Certificate:
     anomaly = InvariantSet(Sa, anomaly.starts, anomaly.steps)
     steps = document["tube_steps"]
     boxes = (Sa, interval(U), interval(Ua), start)
-    levels = {str(name): _read_level(entry, stack, boxes) for name, entry in document["levels"].items()}
+    for name in document["levels"]:
+        if name not in LEVELS or not available(stack, name):
+            raise ValueError(f"certificate must hold levels from {', '.join(LEVELS)} of its network, got {name!r}")
+    levels = {name: _read_level(entry, stack, boxes) for name, entry in document["levels"].items()}
     witness = _read_witness(document["witness"])
     proved = Certificate(
-        *(stack, U, Ua, initial, int(document["split"]), nominal, anomaly, levels, witness),
+        *(
+            stack,
+            U,
+            Ua,
+            initial,
+            _check.integer("split of the certificate", document["split"], 1),
+            nominal,
+            anomaly,
+            levels,
+            witness,
+        ),
         tube_limit=STEPS if steps is None else int(steps),
     )
     for name, result in levels.items():

@@ -56,10 +56,15 @@ class Metric:
 
     def output_norm(self, output: Array) -> float:
         """max_j ‖e_j C L⁻¹‖₂ for an output matrix C of the whole state, rounded up."""
-        rows = output @ self.inverse
-        rounding = 4 * (len(self.factor) + 4) * UNIT * matmat_up(np.abs(output), np.abs(self.inverse))
+        top = np.abs(output).max(axis=1, initial=0.0)
+        if not top.any():
+            return 0.0
+        scaled = output[top > 0] / top[top > 0, None]  # squares of small entries would underflow
+        rows = scaled @ self.inverse
+        rounding = 4 * (len(self.factor) + 4) * UNIT * matmat_up(np.abs(scaled), np.abs(self.inverse))
         norms = np.linalg.norm(rows, axis=1) + np.linalg.norm(rounding, axis=1)
-        return float(norms.max() / (1 - self.defect) * (1 + 2.0**-50 * len(self.factor)))
+        norms = norms / (1 - self.defect) * (1 + 2.0**-50 * len(self.factor)) * top[top > 0]
+        return float(np.nextafter(norms, np.inf).max())
 
 
 def metric(factor: Array) -> Metric | None:

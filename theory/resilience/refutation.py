@@ -77,6 +77,11 @@ def refute(stack: Stack, U: Interval, nominal: Interval, anomaly: Interval, rng:
 
 def witness_holds(stack: Stack, witness: Witness, U: Interval, nominal: Interval, anomaly: Interval) -> bool:
     """Whether the boxes hold orbits apart, or the orbit repels: interval steps alone, nothing is searched for."""
+    d, m = stack.dimension, stack.inputs
+    if witness.inputs.ndim != 2 or witness.inputs.shape[1] != m or not len(witness.inputs):  # no steps prove nothing
+        return False
+    if any(end.shape != (d,) for box in (witness.first, witness.second) for end in (box.lower, box.upper)):
+        return False
     if not all(point(u).within(U) for u in witness.inputs):
         return False
     if witness.frame is not None:

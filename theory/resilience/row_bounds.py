@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .affine_step import LEAST, ROUNDING, ROWS, AffineStep, Bounds, affine_step
+from .affine_step import LARGE, LEAST, ROUNDING, ROWS, AffineStep, Bounds, affine_step
 from .cell import LSTMCell
 from .interval import UNIT, Interval, up
 
@@ -84,6 +84,9 @@ def row_bounds(
 
     Source: docs/resilience, theorem 18.
     """
+    sizes = (cell.weight_ih, cell.weight_hh, cell.bias, bounds.weights, bounds.rows.magnitude, U.magnitude)
+    if not max(float(np.abs(x).max()) for x in sizes) < LARGE:  # LEAST would not cover what underflows
+        return None
     step = affine_step(cell, bounds, U)
     A, B, n, d = step.A, step.B, cell.units, 2 * cell.units
     if not (np.isfinite(A).all() and np.isfinite(step.e).all()):

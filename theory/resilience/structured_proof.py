@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .affine_step import Bounds
 from .cell import LSTMCell
 from .interval import UNIT, Interval
-from .reachable_set import STAGE, box_bounds, closes, reachable_bounds, stages
+from .reachable_set import STAGE, STAGES, box_bounds, closes, reachable_bounds, stages
 from .structured_level import System, holds, inequality, least_eigenvalue, secant_slopes, structured_systems
 from .structured_search import search
 
@@ -18,6 +18,7 @@ LARGEST = 64  # units; beyond it the search takes minutes
 SPARE = 1e-7  # relative, added to a rate so that another machine's rounding still finds it
 WORST = 4.0  # of a rate before the last stage
 HALVINGS = 14
+LEAST_ENTRY = 2.0**-200  # of P and T, and its inverse the largest: no rounding below 2**-500 after scaling
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,11 @@ class StructuredProof:
         For any y, row x = yᵀP x + (row − yᵀP) x, |yᵀP x| <= (yᵀP y)^½ and |x_i| <= s_i κ^−½ where S P S >= κ I.
         """
         P = self.norm
+        top = np.abs(rows).max(axis=1, initial=0.0)
+        if not top.any():
+            return 0.0
+        rows, top = rows[top > 0], top[top > 0]
+        rows = rows / top[:, None]  # squares of small entries would underflow
         rounding = np.abs(P) * (4 * UNIT)
         least, scale = least_eigenvalue(P, rounding, np.diagonal(P))
         if not least > 0:
@@ -80,7 +86,7 @@ class StructuredProof:
         rest = np.abs(rows.T - product) + share * (majorant + np.abs(rows.T))
         square = (Y * product).sum(axis=0) + share * (np.abs(Y) * majorant).sum(axis=0)
         out = np.sqrt(np.maximum(square, 0.0)) + (rest * scale[:, None]).sum(axis=0) / np.sqrt(least)
-        return float(out.max(initial=0.0)) * (1 + share)
+        return float(np.nextafter(out * (1 + share) * top, np.inf).max())
 
     def checks(self, cell: LSTMCell) -> bool:
         """Whether P > 0, T > 0 and every finite rate hold on the slopes of its stage; by multiplications alone."""
@@ -90,6 +96,9 @@ class StructuredProof:
             return False
         if not (np.isfinite(P).all() and (P == P.T).all() and np.isfinite(T).all() and (T > 0).all()):
             return False
+        scales = np.concatenate([np.diagonal(P), T])
+        if not (scales.min() > LEAST_ENTRY and max(np.abs(P).max(), T.max()) < 1 / LEAST_ENTRY):
+            return False  # products might underflow
         if not ((np.diagonal(P) > 0).all() and least_eigenvalue(P, np.zeros((d, d)), np.diagonal(P))[0] > 0):
             return False
         pairs = zip(self.stages, self.rates.tolist(), strict=True)
@@ -130,6 +139,10 @@ def replayed(
         bounds = start
         if not ((bounds.weights > 0).all() and closes(cell, bounds, Ua, initial)):
             raise ValueError("certificate must hold bounds at level S that the states never leave, got others")
+    if not 0 <= count <= STAGES or len(rates) != count + 1:
+        raise ValueError(
+            f"certificate must hold a rate for each stage at level S, at most {STAGES}, got {count} stages"
+        )
     proof = StructuredProof(start is None, stages(cell, bounds, U, count), norm, multipliers, rates)
     if not proof.checks(cell):
         raise ValueError("certificate must hold a norm and multipliers at level S that prove its rates, got others")

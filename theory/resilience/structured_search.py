@@ -16,6 +16,7 @@ STARTING = 30  # power steps before the first value
 LINES = 40  # steps of the descent at each power
 DOUBLINGS = 40
 HALVINGS = 10
+LEAST_NORM = 1e-200  # where gates are saturated there may be no response at all
 HOPELESS = 1.5  # of γ at the Perron vectors; the descent lowers it by a tenth
 
 
@@ -58,10 +59,10 @@ class _Objective:
         back = np.conj(M.transpose(0, 2, 1))
         for _ in range(times):
             self.u = M @ self.v
-            v = back @ (self.u / np.linalg.norm(self.u, axis=1, keepdims=True))
-            self.tops = np.linalg.norm(v, axis=1)[:, 0]
+            v = back @ (self.u / np.maximum(np.linalg.norm(self.u, axis=1, keepdims=True), LEAST_NORM))
+            self.tops = np.maximum(np.linalg.norm(v, axis=1)[:, 0], LEAST_NORM)
             self.v = v / self.tops[:, None, None]
-        self.u = self.u / np.linalg.norm(self.u, axis=1, keepdims=True)
+        self.u = self.u / np.maximum(np.linalg.norm(self.u, axis=1, keepdims=True), LEAST_NORM)
 
     def __call__(self, d: Array, power: float) -> tuple[float, Array]:
         M = np.exp(d)[:, None] * self.G * np.exp(-d)
