@@ -21,8 +21,9 @@ from ..theory.entropy.random_means import random_means_gap_upper, random_means_t
 from ..theory.entropy.separation import separation_gap_upper, separation_sum
 from ..theory.estimate import Estimate
 from ..theory.streams import stream
-from .engine.claim import Case, Claim, FalseVariant, Relation, Sighting
+from .engine.claim import BoundedDraws, Case, Claim, FalseVariant, Relation, Sighting
 from .sampled_gap import (
+    bounded,
     constant_gap,
     label_entropies,
     line_gap,
@@ -94,13 +95,14 @@ def _sampled_mean_gap(case: Case, rng: np.random.Generator, effort: float) -> Es
     return mean_of(np.array(gaps), f"random means, each with {PER_MEANS} label entropies")
 
 
-def _sampled_tail(case: Case, rng: np.random.Generator, effort: float) -> Estimate | Sighting:
+def _sampled_tail(case: Case, rng: np.random.Generator, effort: float) -> BoundedDraws:
     """A block of P(Δ >= ε) for two components with one covariance, whose gap is that on the line through both means."""
     weights, m = case.arguments["weights"], len(case.arguments["means"][0])
     standard = rng.standard_normal((round(TAIL_MEANS * effort), 2, m))
     apart = case.arguments["spread"] * np.linalg.norm(standard[:, 0] - standard[:, 1], axis=1)
     gaps = np.array([line_gap(weights, [0.0, distance], [1.0, 1.0]) for distance in apart])
-    return mean_of((gaps >= case.arguments["threshold"]).astype(float), "random means, each with its gap by quadrature")
+    hits = (gaps >= case.arguments["threshold"]).astype(float)
+    return bounded(hits, 0.0, 1.0, "random means, each with its gap by quadrature")
 
 
 def _slope(mixture: GaussianMixture, component: int, direction: Any) -> float:

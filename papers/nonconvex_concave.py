@@ -12,16 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..theory.estimate import Estimate
 from ..theory.minimax.kernel_constants import kernel_constants
 from ..theory.minimax.kernel_profile import KernelProfile
 from ..theory.minimax.ncsc_bound import ncsc_bound, quadratic_threshold
 from ..theory.minimax.single_loop import SingleLoopStep, single_loop_step
 from ..theory.minimax.smoothness import particle_smoothness
-from .engine.claim import Case, Claim, FalseVariant, Relation, Sighting
+from .engine.claim import Agreed, Case, Claim, FalseVariant, Relation, Sighting
 from .kept import Kept
-from .random_games import cases, line_slopes, of_numbers, profile_of, random_critic, square_norm
-from .searched_steps import FAR, has_grown, threshold_of
+from .random_games import cases, line_slopes, profile_of, random_critic, square_norm
+from .searched_steps import FAR, halved, has_grown, threshold_of
 
 Array = NDArray[np.float64]
 
@@ -79,7 +78,7 @@ def _critic_at_rest(squared_distance: float, **at: Any) -> float:
     return ncsc_bound(squared_distance=0.0, **at).bound
 
 
-def _searched_step(case: Case, rng: np.random.Generator, effort: float) -> Estimate:
+def _searched_step(case: Case, rng: np.random.Generator, effort: float) -> Agreed:
     """The η_x at which −ℓx²/4 + bxy − μy²/2 with b² = ℓ(ℓ − μ)/2 and η_y = 1/ℓ begins to grow."""
     ell, mu = case.arguments["smoothness"], case.arguments["strong_concavity"]
     b = math.sqrt(ell * (ell - mu) / 2)
@@ -97,7 +96,7 @@ def _searched_step(case: Case, rng: np.random.Generator, effort: float) -> Estim
             return has_grown(np.array(reached))
 
         seen.append(threshold_of(grows))
-    return of_numbers(np.array(seen), "thresholds found by halving")
+    return halved(seen)
 
 
 # ---- a single loop

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..theory.estimate import Estimate
 from ..theory.minimax.kernel_profile import KernelProfile, kernel_profile
-from .engine.claim import Case
+from .engine.claim import Agreed, Case
 from .kept import Kept
 
 Array = NDArray[np.float64]
@@ -27,6 +27,14 @@ def of_numbers(values: Array, method: str) -> Estimate:
     n = len(values)
     error = float(values.std(ddof=1) / n**0.5) if n > 1 else 0.0
     return Estimate(float(values.mean()), error, n, float(n), method)
+
+
+def agreed(values: Array, share: float, method: str) -> Agreed:
+    """Numbers that independent games without noise agree on, up to a share of them."""
+    value = float(values.mean())
+    if not (np.abs(values - value) <= share * abs(value)).all():
+        raise ValueError(f"games must agree within {share:g}, got {values.min()} to {values.max()}")
+    return Agreed(value, share * abs(value), method)
 
 
 def random_critic(rng: np.random.Generator) -> dict[str, Any]:

@@ -1,14 +1,13 @@
 """The step at which a game turns unstable, found by playing it: no theory enters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..theory.estimate import Estimate
-from .engine.claim import Case
-from .random_games import of_numbers
+from .engine.claim import Agreed, Case
+from .random_games import agreed
 
 Array = NDArray[np.float64]
 
@@ -32,6 +31,11 @@ def threshold_of(grows: Callable[[float], bool], halvings: int = HALVINGS) -> fl
     return float(np.exp(0.5 * (low + high)))
 
 
+def halved(thresholds: Sequence[float], halvings: int = HALVINGS) -> Agreed:
+    """Thresholds that agree within what the halving leaves."""
+    return agreed(np.array(thresholds), (SEARCHED[1] / SEARCHED[0]) ** (1.01 / 2**halvings) - 1, "found by halving")
+
+
 def has_grown(residuals: Array, diverged: bool = False) -> bool:
     """Whether a run near rest leaves its neighbourhood, or reaches farther in its last quarter than its second.
 
@@ -43,7 +47,7 @@ def has_grown(residuals: Array, diverged: bool = False) -> bool:
     return bool(residuals[-quarter:].max() > GROWN * residuals[quarter : 2 * quarter].max())
 
 
-def searched_dirac(case: Case, rng: np.random.Generator, effort: float) -> Estimate:
+def searched_dirac(case: Case, rng: np.random.Generator, effort: float) -> Agreed:
     """Where equal steps begin to grow, from a random place 1e-6 off rest."""
     from ..sim.minimax import dirac_game, simulate_gan  # here: the claims are listed without Numba
 
@@ -58,10 +62,10 @@ def searched_dirac(case: Case, rng: np.random.Generator, effort: float) -> Estim
             return has_grown(np.hypot(run.generators, run.critics).ravel(), run.diverged)
 
         seen.append(threshold_of(grows))
-    return of_numbers(np.array(seen), "thresholds found by halving")
+    return halved(seen)
 
 
-def searched_lq(case: Case, rng: np.random.Generator, effort: float) -> Estimate:
+def searched_lq(case: Case, rng: np.random.Generator, effort: float) -> Agreed:
     """The same, after a random rotation of the data, by the distance of WWᵀ from their covariance."""
     from ..sim.minimax import lq_game
 
@@ -74,7 +78,7 @@ def searched_lq(case: Case, rng: np.random.Generator, effort: float) -> Estimate
         turned = (turned + turned.T) / 2
         root = turn @ np.diag(np.diagonal(sigma) ** 0.5)
         seen.append(threshold_of(_lq_grows(lq_game(turned, game["ridge"], game["penalty"]), algorithm, root, rng)))
-    return of_numbers(np.array(seen), "thresholds found by halving")
+    return halved(seen)
 
 
 def _lq_grows(game: Any, algorithm: str, root: Array, rng: np.random.Generator) -> Callable[[float], bool]:
@@ -91,7 +95,7 @@ def _lq_grows(game: Any, algorithm: str, root: Array, rng: np.random.Generator) 
     return grows
 
 
-def searched_particles(case: Case, rng: np.random.Generator, effort: float) -> Estimate:
+def searched_particles(case: Case, rng: np.random.Generator, effort: float) -> Agreed:
     """Where the particles' step begins to grow, for random features, data, N and critic step."""
     from ..sim.minimax import feature_game, fourier_features, growth
 
@@ -114,10 +118,10 @@ def searched_particles(case: Case, rng: np.random.Generator, effort: float) -> E
             )
 
         seen.append(threshold_of(grows, COARSE))
-    return of_numbers(np.array(seen), "thresholds found by halving")
+    return halved(seen, COARSE)
 
 
-def searched_linear(case: Case, rng: np.random.Generator, effort: float) -> Estimate:
+def searched_linear(case: Case, rng: np.random.Generator, effort: float) -> Agreed:
     """Where the critic's step begins to grow: u ← u − ηKᵀv, then v ← v + γ(Ku − D̂v), from a random place."""
     damping, coupling, eta = (np.asarray(case.arguments[k]) for k in ("damping", "coupling", "min_step"))
     size = coupling.shape[1]
@@ -136,7 +140,7 @@ def searched_linear(case: Case, rng: np.random.Generator, effort: float) -> Esti
                 return not np.linalg.norm(rounds @ before) <= np.linalg.norm(before)  # nor where it left all bounds
 
         seen.append(threshold_of(grows))
-    return of_numbers(np.array(seen), "thresholds found by halving")
+    return halved(seen)
 
 
 def split(arguments: Mapping[str, Any], *names: str) -> tuple[Any, dict[str, Any]]:

@@ -133,7 +133,7 @@ def test_claims_lists_a_readers_own(lemmata, tmp_path):
         (["--executor", "threads"], "--executor must be one of processes, serial, dask"),
         (["--cluster", "nowhere", "--executor", "serial"], "--cluster must be left out unless the executor is dask"),
         (["--profile", "slow"], "--profile must be one of quick, full"),
-        (["--seed", "-1"], "--seed must be an integer >= 0, got -1"),
+        (["--seed", "-1"], "--seed must be an integer >= 0 and below 2^63, got -1"),
         (["nobody", "--paper", "deep_linear"], "--paper must be left out where claims are named"),
     ],
 )

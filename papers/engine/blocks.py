@@ -9,14 +9,16 @@ from ...theory.bounded_mean import ConfidenceSequence
 from ...theory.estimate import Estimate
 from ...theory.normal_mean import NormalMean
 from ...theory.streams import stream
-from .claim import BoundedDraws, Case, Claim, FalseVariant, Sighting
+from .claim import Agreed, BoundedDraws, Case, Claim, FalseVariant, Sighting
 from .profile import Profile
+from .strict_json import as_json
 from .verdict import PValues, p_values
 
 Key = tuple[int | str, ...]
 
 ASYMPTOTIC = "asymptotic: means of independent blocks, taken as normal"
 FINITE = "finite-sample: independent draws in a known range"
+NOISELESS = "without noise: every block agreed"
 COUNTED = "finite-sample: independent random inputs, counted"
 
 KEPT = 20  # violations of a search that are kept with their inputs
@@ -134,13 +136,14 @@ class Means:
             raise TypeError(f"simulate must return an Estimate like its first block, got {type(block).__name__}")
         if not math.isfinite(block.mean):
             raise ValueError(f"every block must have a finite mean, got {block.mean}")
+        mean = float(block.mean)
         self._count += 1
-        step = block.mean - self._mean
+        step = mean - self._mean
         self._mean += step / self._count
-        self._squares += step * (block.mean - self._mean)
-        self._draws, self._effective = self._draws + block.draws, self._effective + block.effective
+        self._squares += step * (mean - self._mean)
+        self._draws, self._effective = self._draws + int(block.draws), self._effective + float(block.effective)
         self._method = block.method
-        return Block(block.draws, block.mean)
+        return Block(int(block.draws), mean)
 
     @property
     def _normal(self) -> NormalMean:
@@ -156,6 +159,8 @@ class Means:
         return self._normal.interval(1 - 2 * p)
 
     def p_values(self, low: float, high: float, factor: float = 1.0) -> PValues:
+        if self._squares == 0.0:  # blocks that all agree say nothing of rarer values
+            return PValues(1.0, 1.0)
         return p_values(self._normal if factor == 1.0 else self._normal.repeated(factor), low, high)
 
 
@@ -199,6 +204,36 @@ class BoundedMean:
         return p_values(self._sequence, low, high, factor)
 
 
+class Agreement:
+    """A number without noise: it lies within a stated distance of the first block's, as every other block must."""
+
+    kind = NOISELESS
+
+    def __init__(self, first: Agreed) -> None:
+        self._value, self._within, self._method = float(first.value), float(first.within), first.method
+        self._blocks = 0
+
+    def add(self, block: Any) -> Block:
+        if not isinstance(block, Agreed):
+            raise TypeError(f"simulate must return Agreed like its first block, got {type(block).__name__}")
+        if not abs(block.value - self._value) <= self._within:
+            raise ValueError(f"every block must agree with {self._value} within {self._within:g}, got {block.value}")
+        self._blocks += 1
+        return Block(1, float(block.value))
+
+    @property
+    def estimate(self) -> Estimate:
+        n = self._blocks
+        return Estimate(self._value, self._within, n, float(n), f"{n} blocks that agree, each {self._method}")
+
+    def interval(self, p: float) -> tuple[float, float]:
+        return self._value - self._within, self._value + self._within
+
+    def p_values(self, low: float, high: float, factor: float = 1.0) -> PValues:
+        below, above = self.interval(0.0)
+        return PValues(0.0 if low <= below and above <= high else 1.0, 0.0 if above < low or high < below else 1.0)
+
+
 class Blocks:
     """The blocks of a claim at a case, drawn when first asked for.
 
@@ -227,11 +262,17 @@ class Blocks:
                     f"simulate of {self.claim.name} must return an Estimate or BoundedDraws, got a Sighting"
                 )
             if self.seen is None:
-                expected = self.profile.first
-                self.seen = BoundedMean(block, self.threshold, expected) if isinstance(block, BoundedDraws) else Means()
+                self.seen = self._first(block)
             self.blocks.append(self.seen.add(block))
         assert self.seen is not None
         return self.seen
+
+    def _first(self, block: Estimate | BoundedDraws | Agreed) -> Seen:
+        if isinstance(block, Agreed):
+            return Agreement(block)
+        if isinstance(block, BoundedDraws):
+            return BoundedMean(block, self.threshold, self.profile.first)
+        return Means()
 
     def search(self, blocks: int, variant: FalseVariant | None = None) -> Search:
         """The inputs of the first `blocks` blocks, held against the bound or a false variant of it."""
@@ -254,6 +295,7 @@ class Blocks:
             for i in above[:KEPT]
         )
         if variant is None:
+            as_json([worst.arguments, [x.arguments for x in kept]])  # raises here, where it is the row's failure
             self._tally(margins, set(above))
         sample = tuple((x.value, b) for (_, x), b in zip(self._sightings[:SAMPLED], bounds, strict=False))
         return Search(trials, len(above), margins[where], key, worst.arguments, kept, sample)
@@ -265,6 +307,6 @@ class Blocks:
             for at in range(0, len(margins), n)
         ]
 
-    def _simulate(self, *where: int) -> tuple[Key, Estimate | BoundedDraws | Sighting]:
+    def _simulate(self, *where: int) -> tuple[Key, Estimate | BoundedDraws | Agreed | Sighting]:
         key: Key = (self.claim.paper, self.claim.name, self.case.name, *where)
         return (self.seed, *key), self.claim.simulate(self.case, stream(self.seed, *key), self.profile.effort)

@@ -216,8 +216,8 @@ def plan(claims: Sequence[Claim], seed: int) -> list[tuple[Claim, Case]]:
     names = [(claim.paper, claim.name) for claim in claims]
     if not names or len(set(names)) < len(names):
         raise ValueError(f"claims must be at least one, and distinct, got {['/'.join(n) for n in names]}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed must be an integer >= 0, got {seed!r}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise ValueError(f"seed must be an integer >= 0 and below 2^63, got {seed!r}")
     return [(claim, case) for claim in claims for case in claim.cases]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...theory.estimate import Estimate
+from .strict_json import as_json
 
 
 class Relation(StrEnum):
@@ -36,10 +37,15 @@ class Sighting:
     value: float
     arguments: Mapping[str, Any]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", float(self.value))  # NumPy's numbers too
+
 
 @dataclass(frozen=True)
 class BoundedDraws:
     """A block of independent draws of one law in a known range, by their moments: no law of large numbers is needed.
+
+    How many draws a block has must not depend on the draws.  A simulation without noise returns `Agreed`.
 
     Attributes
     ----------
@@ -57,6 +63,29 @@ class BoundedDraws:
     squares: float
     lower: float
     upper: float
+    method: str
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "squares", "lower", "upper"):
+            object.__setattr__(self, name, float(getattr(self, name)))
+        object.__setattr__(self, "count", int(self.count))
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """A number that a simulation finds without noise: it does not depend on the draws, but for `within`.
+
+    A later block that lies farther from the first than that is a failure of the row, not a draw.
+
+    Attributes
+    ----------
+    value, within : float
+    method : str
+        How it was found, in a few words.
+    """
+
+    value: float
+    within: float
     method: str
 
 
@@ -83,7 +112,7 @@ class FalseVariant:
         return self.cases is None or case.name in self.cases
 
 
-Simulation = Callable[[Case, np.random.Generator, float], Estimate | BoundedDraws | Sighting]
+Simulation = Callable[[Case, np.random.Generator, float], Estimate | BoundedDraws | Agreed | Sighting]
 
 
 @dataclass(frozen=True)
@@ -105,8 +134,9 @@ class Claim:
         The stated number: a float, from the case's arguments (for 'never exceeds', from a sighting's).
     simulate : callable
         `simulate(case, rng, effort)` draws one independent block from `rng` and returns its `Estimate`, of which the
-        mean counts, or `BoundedDraws` where every draw is independent and its range is known; for 'never exceeds' it
-        draws one random input and returns a `Sighting`.  Work should grow in proportion to effort.
+        mean counts, `BoundedDraws` where every draw is independent and its range is known, or `Agreed` where there is
+        no noise; for 'never exceeds' it draws one random input and returns a `Sighting`.  Work should grow in
+        proportion to effort.
     cases : tuple of Case
     tolerance : float or callable
         How far apart still counts as equal: a number, or a function of the case's arguments.
@@ -141,6 +171,11 @@ class Claim:
             raise ValueError(f"cases of {self.name} must have distinct names, and be at least one, got {names}")
         if not self.false_variants:
             raise ValueError(f"false_variants of {self.name} must hold at least one: a check that cannot fail is none")
+        for case in self.cases:
+            try:
+                as_json(case.arguments)
+            except TypeError as error:
+                raise ValueError(f"arguments of {self.name} at {case.name!r} must be what JSON has: {error}") from None
         for variant in self.false_variants:
             unknown = set(variant.cases or ()) - set(names)
             if unknown or variant.cases == ():

@@ -56,7 +56,7 @@ def _module(file: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise ValueError(f"claims must load, got {str(file)!r}: {type(error).__name__}: {error}") from error
     _by_value(module)

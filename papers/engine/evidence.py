@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .blocks import Counterexample, Search
-from .claim import Case, Claim
+from .claim import Case, Claim, FalseVariant, Relation
 from .evidence_rows import counterexample_of, entry_of, grouped, now, row_of, statement_of
 from .locked_database import Kind, asked, reading, writing, written
 from .machine import host, versions
@@ -71,7 +71,7 @@ class Plan:
     Attributes
     ----------
     fingerprint : str
-        SHA-256 of the claims' names, relations, cases and tolerances.
+        SHA-256 of what the claims say: names, sentences, cases, stated numbers, tolerances, variants.
     rows : int
     seed : int
     profile : Profile
@@ -92,11 +92,21 @@ class Plan:
         """The plan of claims at their cases."""
         words = []
         for claim, case in work:
-            tried = [variant.words for variant in claim.false_variants if variant.applies(case)]
-            name = (claim.paper, claim.name, claim.relation, case.name)
-            words.append([*name, case.arguments, claim.tolerance_at(case), tried])
+            tried = [(v.words, _said(claim, case, v)) for v in claim.false_variants if v.applies(case)]
+            name = (claim.paper, claim.name, claim.relation, case.name, claim.place, claim.sentence, claim.formula)
+            words.append([*name, case.arguments, claim.tolerance_at(case), _said(claim, case), tried])
         claims = tuple({(claim.paper, claim.name): claim for claim, _ in work}.values())
         return cls(hashlib.sha256(as_json(words).encode()).hexdigest(), len(work), seed, profile, claims)
+
+
+def _said(claim: Claim, case: Case, variant: FalseVariant | None = None) -> float | str:
+    """The stated number, by which another theory is noticed; nothing for a bound, which every input has anew."""
+    if claim.relation is Relation.NEVER_EXCEEDS:
+        return ""
+    try:
+        return claim.theory_at(case.arguments, variant)
+    except Exception as error:  # the row will say so
+        return str(error)
 
 
 class Evidence:
@@ -194,6 +204,11 @@ class Evidence:
         return {e["id"]: row_of(e, *(part.get(e["id"], ()) for part in parts)) for e in entries}
 
     @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    @property
     def plan(self) -> Plan:
         """What the run set out to do."""
         with asked(KIND, self._path):
@@ -245,7 +260,8 @@ class Evidence:
     def counterexample(self, number: int) -> tuple[Row, Counterexample]:
         """A violation by its id, with its row; ValueError where there is none."""
         with asked(KIND, self._path):
-            found = self._connection.execute("SELECT * FROM counterexample WHERE id = ?", (number,)).fetchone()
+            asked_for = min(max(number, -1), 2**62)  # what SQLite takes
+            found = self._connection.execute("SELECT * FROM counterexample WHERE id = ?", (asked_for,)).fetchone()
             known = [r["id"] for r in self._connection.execute("SELECT id FROM counterexample ORDER BY id LIMIT 21")]
         if found is None:
             words = ", ".join(map(str, known[:20])) + ("…" if len(known) > 20 else "") if known else "none"

@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, 
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import resource_tracker
+from pickle import PicklingError
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -69,7 +70,7 @@ class Serial:
     def results(self, function: Callable[..., T], tasks: Iterator[tuple[Any, ...]]) -> Generator[T, None, None]:
         """See `Executor`."""
         for task in tasks:
-            yield _with_one_thread(function, *task)
+            yield with_one_thread(function, *task)
 
 
 class Processes:
@@ -122,7 +123,7 @@ class Processes:
                             raise ValueError(f"jobs must leave the workers memory enough, got {count}: {died}")
                         again.append((task, deaths + 1))
                     else:
-                        yield future.result()
+                        yield _taken(future.result)
         finally:
             if not finished:
                 # the pool's own thread breaks when it is shut down before it has taken up what was submitted
@@ -156,7 +157,7 @@ class Dask:
             def hand_over() -> int:
                 """Tasks until AHEAD of each thread are under way, those of workers that joined meanwhile too."""
                 count = max(0, AHEAD * max(1, sum(client.nthreads().values())) - waiting)
-                new = [client.submit(_with_one_thread, function, *task, pure=False) for task in islice(tasks, count)]
+                new = [client.submit(with_one_thread, function, *task, pure=False) for task in islice(tasks, count)]
                 for future in new:
                     futures.add(future)
                 return len(new)
@@ -167,7 +168,7 @@ class Dask:
                 waiting -= 1
                 waiting += hand_over()
                 try:
-                    result = future.result()
+                    result = _taken(future.result)
                 except CancelledError:
                     raise ValueError(f"cluster must stay alive, got {address!r}, whose scheduler is gone") from None
                 future.release()
@@ -197,7 +198,17 @@ def _client(kind: Any, address: str) -> Iterator[Any]:
         client.close()
 
 
-def _with_one_thread(function: Callable[..., T], *task: Any) -> T:
+def _taken(result: Callable[[], T]) -> T:
+    """A worker's result; ValueError where the task or the result could not be sent."""
+    try:
+        return result()
+    except (PicklingError, TypeError, AttributeError) as error:
+        if isinstance(error, PicklingError) or "pickle" in str(error):
+            raise ValueError(f"claims must be such that they and their rows can be sent, got {error}") from error
+        raise
+
+
+def with_one_thread(function: Callable[..., T], *task: Any) -> T:
     """The result with the thread pools of the libraries held to one thread."""
     from threadpoolctl import threadpool_limits
 

@@ -18,6 +18,8 @@ def export(evidence: Evidence, output: Path) -> int:
     """
     if output.suffix not in FORMATS:
         raise ValueError(f"output must end in {' or '.join(FORMATS)}, got {str(output)!r}")
+    if evidence.path.resolve() == output.resolve():
+        raise ValueError(f"output must be another file than the evidence, got {str(output)!r} for both")
     records = evidence.records()
     check_writable("output", output)
     if output.suffix == ".csv":

@@ -3,8 +3,9 @@
 import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import mkstemp
 from typing import NamedTuple
 
 
@@ -40,14 +41,10 @@ def writing(
     """
     from filelock import FileLock, Timeout
 
-    name = kind.argument
-    if resume and not file.exists():
-        raise ValueError(f"{name} must be a file that was begun, to be resumed, got {str(file)!r}, which is not there")
-    if file.exists() and file.stat().st_size and not resume:
-        raise ValueError(f"{name} must be a new file, or be resumed, got {str(file)!r}, which holds something")
+    name, file = kind.argument, file.resolve()  # a link's lock is that of what it points to
     if not file.parent.is_dir():
         raise ValueError(f"{name} must lie in a folder that is there, got {str(file)!r}")
-    lock = FileLock(f"{file}.lock")
+    lock = FileLock(file.with_name(f".{file.name}.lemmata-lock"))  # stays: who removes a lock may remove another's
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -55,6 +52,10 @@ def writing(
     except OSError as error:
         raise ValueError(f"{name} must lie where files can be written, got {str(file)!r}: {error.strerror}") from None
     try:
+        if resume and not file.exists():
+            raise ValueError(f"{name} must be a file that was begun, got {str(file)!r}, which is not there")
+        if not resume and file.exists() and (not file.is_file() or file.stat().st_size):
+            raise ValueError(f"{name} must be a new file, or be resumed, got {str(file)!r}, which holds something")
         if not resume:
             _create(kind, file, fill)
         with _opened(kind, file, "rw") as connection:
@@ -67,7 +68,6 @@ def writing(
                 connection.execute("PRAGMA journal_mode = DELETE")
     finally:
         lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -115,18 +115,29 @@ def asked(kind: Kind, file: Path) -> Iterator[None]:
 
 def _create(kind: Kind, file: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
     """A file that takes its name only when its tables are whole: a kill leaves it or nothing."""
-    part = file.with_name(f"{file.name}.part")
-    with asked(kind, file):
-        part.unlink(missing_ok=True)
-        connection = sqlite3.connect(part, isolation_level=None)
     try:
-        with written(kind, file, connection):
+        handle, name = mkstemp(prefix=f".{file.name}.", suffix=".part", dir=file.parent)
+    except OSError as error:
+        where = f"got {str(file)!r}: {error.strerror}"
+        raise ValueError(f"{kind.argument} must lie where files can be written, {where}") from None
+    os.close(handle)
+    part = Path(name)
+    try:
+        with closing(sqlite3.connect(part, isolation_level=None)) as connection, written(kind, file, connection):
             fill(connection)
             connection.execute(f"PRAGMA application_id = {kind.application}")
             connection.execute(f"PRAGMA user_version = {kind.schema}")
+        part.chmod(0o666 & ~_umask())
+        part.replace(file)
     finally:
-        connection.close()
-    part.replace(file)
+        part.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """The mask of new files, which mkstemp does not follow."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 @contextmanager

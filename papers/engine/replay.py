@@ -7,6 +7,7 @@ from ...theory.streams import stream
 from .blocks import Counterexample
 from .claim import Case, Claim, Sighting
 from .evidence import Evidence
+from .executors import with_one_thread
 from .row import Row
 from .strict_json import as_json
 
@@ -52,7 +53,8 @@ def replay(evidence: Evidence, number: int, claims: Iterable[Claim]) -> Replayed
     """
     row, stored = evidence.counterexample(number)
     claim, case = find(row, claims)
-    seen = claim.simulate(case, stream(int(stored.key[0]), *stored.key[1:]), evidence.plan.profile.effort)
+    rng = stream(int(stored.key[0]), *stored.key[1:])
+    seen = with_one_thread(claim.simulate, case, rng, evidence.plan.profile.effort)
     if not isinstance(seen, Sighting):
         raise ValueError(f"claims must hold the search that found the violation, got {claim.relation} for {claim.name}")
     return Replayed(row, stored, seen, claim.theory_at(seen.arguments), claim.tolerance_at(case))

@@ -1,18 +1,17 @@
 """A run as a table for people and as JSON for programs."""
 
-import json
-import math
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from ...theory.estimate import Estimate
-from .blocks import ASYMPTOTIC, Search
+from .blocks import ASYMPTOTIC, NOISELESS, Search
 from .campaign import Campaign
 from .claim import Relation
 from .machine import versions
 from .row import Row
+from .strict_json import as_json as strict_json
 from .verdict import RARITY, Verdict
 
 STYLES = {Verdict.SUPPORTED: "green", Verdict.REFUTED: "bold red", Verdict.INCONCLUSIVE: "yellow"}
@@ -48,18 +47,22 @@ def closing(campaign: Campaign) -> str:
     variants = [v for row in campaign.rows for v in row.variants]
     caught = sum(v.refuted for v in variants)
     missing = campaign.planned - len(campaign.rows)
+    nearly = [row for row in campaign.rows if row.sequence == ASYMPTOTIC]
     lines = [
         f"{counts} of {campaign.planned} rows{f'; {missing} not finished' if missing else ''} "
         f"(profile {campaign.profile.name}, seed {campaign.seed}, {campaign.seconds:.0f} s).",
         f"{caught} of {len(variants)} false variants refuted with the same budget.",
         f"Probability of even one wrong verdict at most {campaign.profile.level:g} (Holm over all rows, "
-        "p-values that hold at every look).",
+        "p-values that hold at every look)" + (", where block means taken as normal are." if nearly else "."),
     ]
-    if nearly := sum(row.sequence == ASYMPTOTIC for row in campaign.rows):
+    if nearly:
+        most = max(nearly, key=lambda row: abs(row.skewness))
         lines.append(
-            f"{nearly} rows are asymptotic: means of independent blocks, taken as normal. "
-            "The others hold for finite samples."
+            f"{len(nearly)} rows are asymptotic: means of independent blocks, taken as normal (the most skewed by "
+            f"{most.skewness:+.1f}: {most.paper}/{most.claim} at {most.case})."
         )
+    if alike := sum(row.sequence == NOISELESS for row in campaign.rows):
+        lines.append(f"{alike} rows are without noise: all their blocks agreed. The others hold for finite samples.")
     if any(row.relation is Relation.NEVER_EXCEEDS for row in campaign.rows):
         lines.append(f"'Never above' is supported where violating inputs are rarer than 1 in {1 / RARITY:.0f}.")
     lines += [f"{row.paper}/{row.claim} at {row.case}: {row.failure}" for row in campaign.rows if row.failure]
@@ -94,6 +97,8 @@ def power_table(campaign: Campaign) -> Table:
 
 def _would_decide(row: Row) -> str:
     """How much more would probably decide an inconclusive row."""
+    if row.more is None and row.relation is Relation.NEVER_EXCEEDS:
+        return "even a million times the inputs would not decide it"
     if row.more is None:
         return "even a million times the draws would hardly decide it: the mean lies at the edge of the tolerance"
     return f"about {row.more:.1f} times the draws would probably decide it"
@@ -111,7 +116,7 @@ def as_json(campaign: Campaign) -> str:
         "interrupted": campaign.interrupted,
         "rows": [_row(row, verdict) for row, verdict in zip(campaign.rows, campaign.verdicts, strict=True)],
     }
-    return json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return strict_json(data, indent=1) + "\n"
 
 
 def _row(row: Row, verdict: Verdict) -> dict[str, Any]:
@@ -126,7 +131,7 @@ def _row(row: Row, verdict: Verdict) -> dict[str, Any]:
         "tolerance": row.tolerance,
         "seen": _evidence(row),
         "sequence": row.sequence,
-        "interval": None if row.interval is None else [_finite(end) for end in row.interval],
+        "interval": None if row.interval is None else list(row.interval),
         "blocks": len(row.blocks),
         "more": row.more,
         "p_supported": row.p.supported,
@@ -160,11 +165,6 @@ def _evidence(row: Row) -> dict[str, Any] | None:
             "worst_arguments": dict(seen.arguments),
         }
     return None
-
-
-def _finite(end: float) -> float | str:
-    """JSON has no infinity."""
-    return end if math.isfinite(end) else str(end)
 
 
 def _theory(row: Row) -> str:

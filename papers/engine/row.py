@@ -1,5 +1,6 @@
 """One row of a run: a claim at a case, drawn block by block until it is decided or the budget is spent."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class Row:
     sequence : str
         What the p-values rest on: a finite-sample sequence or an asymptotic one.
     interval : (float, float) or None
-        Where the mean lies: it fails with the probability at which a row may stop, over all looks together.
+        Where the mean lies, over all looks together but for twice the probability at which a row may stop.
     p : PValues
     blocks : tuple of Block
         Those that `seen` and `p` rest on.
@@ -68,6 +69,17 @@ class Row:
     seconds: float
     failure: str = ""
 
+    @property
+    def skewness(self) -> float:
+        """Of the blocks' values: 0 where they are symmetric, hardly differ, or are fewer than three."""
+        values = [block.value for block in self.blocks]
+        n = len(values)
+        if n < 3:
+            return 0.0
+        mean = math.fsum(values) / n
+        second, third = (math.fsum((v - mean) ** power for v in values) / n for power in (2, 3))
+        return third / second**1.5 if second > (1e-12 * abs(mean)) ** 2 + 1e-200 else 0.0
+
 
 def examine(claim: Claim, case: Case, seed: int, profile: Profile, threshold: float) -> Row:
     """Draw until the claim is decided at the case, then until each of its false variants is, within the profile.
@@ -89,7 +101,7 @@ def examine(claim: Claim, case: Case, seed: int, profile: Profile, threshold: fl
             if variant.applies(case):
                 variants.append(_tried(drawn, variant, blocks, threshold))
                 blocks = variants[-1].blocks
-    except Exception as error:  # one broken simulation must not take the other rows of a run with it
+    except (Exception, SystemExit) as error:  # one broken simulation must not take the other rows of a run with it
         failure, p = f"{type(error).__name__}: {error}", UNDECIDED
     return Row(
         paper=claim.paper,

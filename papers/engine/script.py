@@ -48,12 +48,15 @@ def validate(
     Raises ValueError, before anything is run, for a bad argument or a file that cannot be written.
     """
     chosen = profile_of(profile)
-    if json is not None:
+    printed = json is not None and str(json) == "-"
+    if json is not None and not printed:
+        if evidence is not None and json.resolve() == evidence.resolve():
+            raise ValueError(f"json must be another file than the evidence, got {str(json)!r} for both")
         check_writable("json", json)
     rows = len(plan(claims, seed))
     console = Console(stderr=True)
     with Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -79,6 +82,9 @@ def validate(
             cluster=cluster,
             titles=titles,
         )
+    if printed:
+        sys.stdout.write(as_json(campaign))
+        return campaign
     out = Console()
     if not out.is_terminal:
         out = Console(width=PLAIN_WIDTH)

@@ -5,9 +5,13 @@ import math
 from typing import Any
 
 
-def as_json(value: Any) -> str:
-    """Strict JSON of numbers, words, lists and mappings; a float comes back to the last bit."""
-    return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, sort_keys=True)
+def as_json(value: Any, indent: int | None = None) -> str:
+    """Strict JSON of numbers, words, lists and mappings; a float comes back to the last bit.
+
+    Raises TypeError for what is none of these.
+    """
+    sort = indent is None
+    return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, sort_keys=sort, indent=indent)
 
 
 def _plain(value: Any) -> Any:

@@ -147,7 +147,9 @@ def verdicts(p: Sequence[PValues], level: float, rows: int) -> list[Verdict]:
     out = []
     for i in range(len(p)):
         supported, refuted = rejected[2 * i], rejected[2 * i + 1]
-        if supported == refuted:  # neither, or looks that contradict each other
+        if refuted and p[i].refuted == 0.0:  # a counterexample is certain, however rare such inputs seemed before it
+            out.append(Verdict.REFUTED)
+        elif supported == refuted:  # neither, or looks that contradict each other
             out.append(Verdict.INCONCLUSIVE)
         else:
             out.append(Verdict.SUPPORTED if supported else Verdict.REFUTED)

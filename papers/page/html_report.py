@@ -98,7 +98,8 @@ def _error_control(plan: Plan, entries: Sequence[Entry]) -> list[str]:
     exact = sum(bool(entry.row.sequence) for entry in entries) - nearly
     out = [
         f"With probability at least {number(1 - level, 6)} not one verdict of the run is wrong: Holm's procedure at "
-        f"level {number(level)} over the two hypotheses of each of the {plan.rows} rows, whatever their dependence.",
+        f"level {number(level)} over the two hypotheses of each of the {plan.rows} rows, whatever their dependence"
+        + (", where block means taken as normal are." if nearly else "."),
         "The p-values are anytime-valid, that is, they hold at all looks at once. A row may stop as soon as one of "
         f"them reaches {number(threshold, 3)}; an interval misses its mean, at any look, with probability at most "
         f"{number(2 * threshold, 3)}.",
@@ -106,7 +107,13 @@ def _error_control(plan: Plan, entries: Sequence[Entry]) -> list[str]:
         f"asymptotic, taking the means of independent blocks as normal: {nearly}.",
         f"False variants, statements made slightly wrong on purpose, that the same draws refuted: {fallen} of "
         f"{len(variants)}. "
-        + ("These checks can fail." if fallen == len(variants) else "The others are marked below."),
+        + (
+            ""
+            if not variants
+            else "These checks can fail."
+            if fallen == len(variants)
+            else "The others are marked below."
+        ),
     ]
     if any(entry.row.relation is Relation.NEVER_EXCEEDS for entry in entries):
         rare = f"1 in {1 / RARITY:.0f}"

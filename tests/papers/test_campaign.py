@@ -2,17 +2,24 @@
 
 import json
 import math
+import sys
+import threading
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from scipy import stats
 
+from lemmata.papers.engine.blocks import NOISELESS
 from lemmata.papers.engine.campaign import run
-from lemmata.papers.engine.claim import Case, Claim, FalseVariant, Relation, Sighting
+from lemmata.papers.engine.claim import Agreed, BoundedDraws, Case, Claim, FalseVariant, Relation, Sighting
 from lemmata.papers.engine.profile import PROFILES, Profile
 from lemmata.papers.engine.report import as_json, closing, table
-from lemmata.papers.engine.verdict import Verdict
+from lemmata.papers.engine.row import examine
+from lemmata.papers.engine.verdict import PValues, Verdict, verdicts
 from lemmata.theory.estimate import Estimate
+from lemmata.theory.normal_mean import NormalMean
 from lemmata.theory.streams import stream
 
 SMALL = Profile("small", first=8, step=8, most=56, effort=1.0, trials=400, level=1e-3)
@@ -203,7 +210,7 @@ def test_a_claim_that_could_not_be_tested_is_refused(changes, words):
     [
         ({"claims": []}, "claims must be at least one"),
         ({"claims": [square_claim(), square_claim()]}, "distinct"),
-        ({"claims": [square_claim()], "seed": -1}, "seed must be an integer >= 0, got -1"),
+        ({"claims": [square_claim()], "seed": -1}, r"seed must be an integer >= 0 and below 2\^63, got -1"),
         ({"claims": [square_claim()], "jobs": 0}, "jobs must be >= 1, got 0"),
     ],
 )
@@ -215,3 +222,81 @@ def test_a_run_that_could_not_be_made_is_refused(arguments, words):
 def test_a_negative_tolerance_is_refused():
     campaign = run([square_claim(tolerance=-1.0)], SMALL, jobs=1)
     assert "must be >= 0" in campaign.rows[0].failure
+
+
+def of(simulate, **changes):
+    """The row of one case with another simulation."""
+    claim = square_claim(simulate=simulate, cases=(Case("one", {"variance": 1.0}),), **changes)
+    return examine(claim, claim.cases[0], 0, SMALL, 1e-4)
+
+
+def test_blocks_that_all_agree_say_nothing_unless_they_say_that_there_is_no_noise():
+    def estimate(case, rng, effort):
+        return Estimate(1.0, 0.0, 1, 1.0, "a rare value unseen")
+
+    silent = of(estimate)
+    assert silent.p == PValues(1.0, 1.0)
+    exact = of(lambda case, rng, effort: Agreed(1.0, 1e-9, "no noise"))
+    assert (exact.p, exact.sequence) == (PValues(0.0, 1.0), NOISELESS)
+    assert exact.variants[0].refuted
+    assert of(lambda case, rng, effort: Agreed(1.2, 1e-9, "no noise")).p == PValues(1.0, 0.0)
+    assert of(lambda case, rng, effort: Agreed(1.05, 0.1, "coarse")).p == PValues(1.0, 1.0)
+    moving = of(lambda case, rng, effort: Agreed(1.0 + 1e-3 * rng.random(), 1e-9, "noise after all"))
+    assert "must agree" in moving.failure
+
+
+def test_a_row_knows_its_interval_its_error_and_its_skewness():
+    def simulate(case, rng, effort):
+        return Estimate(1.0 + 0.05 * (rng.standard_exponential() - 1), 0.1, 1, 1.0, "exponential")
+
+    row = of(simulate)
+    values = np.array([block.value for block in row.blocks])
+    n, squares = len(values), ((values - values.mean()) ** 2).sum()
+    assert row.seen.error == pytest.approx(values.std(ddof=1) / n**0.5, rel=1e-9)
+    assert row.interval == pytest.approx(NormalMean(n, values.mean(), squares).interval(1 - 2e-4), rel=1e-9)
+    assert row.skewness == pytest.approx(stats.skew(values), rel=1e-9)
+    assert row.more is None
+    assert row.p.supported <= 1e-4
+
+
+def test_every_case_draws_from_a_stream_of_its_own():
+    claim = square_claim(cases=(Case("one", {"variance": 1.0}), Case("again", {"variance": 1.0})))
+    first, second = run([claim], SMALL, executor="serial").rows
+    assert first.blocks[0].value != second.blocks[0].value
+
+
+def test_a_search_allows_for_the_tolerance():
+    assert run([replace(square_search(0.999), tolerance=0.01)], SMALL, executor="serial").verdicts == (
+        Verdict.SUPPORTED,
+    )
+
+
+def test_a_range_that_changes_is_a_failure():
+    def simulate(case, rng, effort):
+        return BoundedDraws(10, 0.5, 0.1, 0.0, 1.0 + rng.random(), "a range that moves")
+
+    assert "must return BoundedDraws in [0.0," in of(simulate).failure
+
+
+def test_a_variant_that_fails_leaves_the_row_undecided():
+    def broken(variance):
+        raise RuntimeError("no such theory")
+
+    row = of(square_claim().simulate, false_variants=(FalseVariant("broken", broken),))
+    assert "no such theory" in row.failure
+    assert row.p == PValues(1.0, 1.0)
+
+
+def test_a_simulation_that_leaves_the_program_is_a_failure_like_any_other():
+    row = of(lambda case, rng, effort: sys.exit(0))
+    assert "SystemExit" in row.failure
+
+
+def test_a_counterexample_refutes_however_rare_such_inputs_seemed():
+    assert verdicts([PValues(7e-4, 0.0)], 1e-3, 1) == [Verdict.REFUTED]
+
+
+def test_a_claim_that_cannot_be_sent_is_refused_in_one_sentence():
+    lock = threading.Lock()
+    with pytest.raises(ValueError, match="claims must be such that they and their rows can be sent"):
+        run([square_claim(remainder=lock)], SMALL, jobs=1)

@@ -70,6 +70,11 @@ def search_claim(bound: float) -> Claim:
 CLAIMS = (mean_claim(), search_claim(0.99))
 
 
+def changed(**parts):
+    """The claims with the first one changed."""
+    return (replace(CLAIMS[0], **parts), CLAIMS[1])
+
+
 def contents(file):
     """All that a file says of its rows, but for when they were made."""
     with sqlite3.connect(file) as connection:
@@ -105,7 +110,7 @@ def test_the_file_holds_the_rows_that_the_run_returned(whole):
     assert [replace(row, seconds=0.0) for row in rows] == [replace(row, seconds=0.0) for row in campaign.rows]
     assert session["versions"]["lemmata"]
     assert session["machine"]["processor"]
-    assert not whole.with_name(whole.name + ".lock").exists()
+    assert [f.name for f in whole.parent.iterdir() if not f.name.endswith("-lock")] == [whole.name]
     assert not whole.with_name(whole.name + "-wal").exists()
 
 
@@ -214,6 +219,12 @@ def test_a_file_that_holds_something_is_never_overwritten(whole, tmp_path):
         ({"seed": 1}, "has other seed"),
         ({"profile": replace(SMALL, most=16)}, "has other profile"),
         ({"claims": CLAIMS[:1]}, "has other claims or cases"),
+        ({"claims": changed(tolerance=0.31)}, "has other claims or cases"),
+        ({"claims": changed(theory=lambda mean: mean + 1e-9)}, "has other claims or cases"),
+        ({"claims": changed(sentence="Another one.")}, "has other claims or cases"),
+        ({"claims": changed(cases=(*CLAIMS[0].cases[:-1], Case("mean 11", {"mean": 11.5})))}, "has other claims or"),
+        ({"claims": changed(false_variants=(FalseVariant("two more", lambda mean: mean + 1.0),))}, "has other claims"),
+        ({"claims": changed(false_variants=(FalseVariant("one more", lambda mean: mean + 2.0),))}, "has other claims"),
     ],
 )
 def test_another_run_does_not_resume_it(whole, changes, words):
@@ -327,3 +338,69 @@ def test_the_table_of_a_run_is_the_same_in_every_format(whole, tmp_path, ending)
 def test_a_table_of_unknown_format_is_refused(whole, tmp_path):
     with Evidence.reading(whole) as evidence, pytest.raises(ValueError, match=r"output must end in \.csv or \.parquet"):
         export(evidence, tmp_path / "rows.xlsx")
+
+
+def test_an_unfinished_run_is_judged_as_one_of_all_its_rows(tmp_path):
+    # p between level/(2·1) and level/(2·13): enough for a run of one row, not for one of thirteen
+    def stop(row):
+        raise KeyboardInterrupt
+
+    file, wide = tmp_path / "short.sqlite", changed(tolerance=0.145)
+    assert run(wide, evidence=file, on_row=stop, **(SERIAL | {"profile": replace(SMALL, first=16, most=16)})).interrupted
+    with Evidence.reading(file) as evidence:
+        (row,) = evidence.rows().values()
+        assert SMALL.level / (2 * (CASES + 1)) < row.p.supported < SMALL.level / 2
+        assert evidence.verdicts() == {0: Verdict.INCONCLUSIVE}
+
+
+def test_a_finished_run_says_when(whole, tmp_path):
+    with sqlite3.connect(whole) as connection:
+        assert connection.execute("SELECT finished FROM campaign").fetchone()[0].endswith("Z")
+
+
+def test_numbers_of_numpy_are_kept_and_what_json_has_not_is_refused(tmp_path):
+    import numpy as np
+
+    single = replace(
+        CLAIMS[0],
+        cases=CLAIMS[0].cases[:1],
+        simulate=lambda case, rng, effort: Estimate(np.float32(0.1 * rng.random()), 0.1, np.int64(1), 1.0, "singles"),
+    )
+    inputs = replace(CLAIMS[1], simulate=lambda case, rng, effort: Sighting(rng.integers(1), {"x": np.float32(0.5)}))
+    run([single, inputs], evidence=tmp_path / "numpy.sqlite", **SERIAL)
+    assert len(ids(tmp_path / "numpy.sqlite")) == 2
+    sets = replace(CLAIMS[1], simulate=lambda case, rng, effort: Sighting(0.5, {"x": {1, 2}}))
+    (row,) = run([sets], evidence=tmp_path / "sets.sqlite", **SERIAL).rows
+    assert "not JSON serializable" in row.failure
+    with pytest.raises(ValueError, match="arguments of mean at 'set' must be what JSON has"):
+        changed(cases=(Case("set", {"mean": {1.0}}),))
+
+
+def test_a_link_is_locked_as_the_file_that_it_points_to(whole, tmp_path):
+    real, link = tmp_path / "real.sqlite", tmp_path / "link.sqlite"
+    link.symlink_to(real)
+
+    def second(row):
+        with pytest.raises(ValueError, match="evidence must not be in use"):
+            run(CLAIMS, evidence=real, resume=True, **SERIAL)
+        raise KeyboardInterrupt
+
+    assert run(CLAIMS, evidence=link, on_row=second, **SERIAL).interrupted
+    assert link.is_symlink()
+    assert real.is_file()
+
+
+def test_a_neighbour_that_is_called_like_a_lock_or_a_part_is_left_alone(tmp_path):
+    neighbours = [tmp_path / f"run.sqlite{ending}" for ending in (".lock", ".part")]
+    for file in neighbours:
+        file.write_text("mine")
+    run(CLAIMS[1:], evidence=tmp_path / "run.sqlite", **SERIAL)
+    assert [file.read_text() for file in neighbours] == ["mine", "mine"]
+
+
+def test_nothing_is_written_over_the_evidence(whole, tmp_path):
+    file = tmp_path / "run.csv"
+    shutil.copy(whole, file)
+    with Evidence.reading(file) as evidence, pytest.raises(ValueError, match="another file than the evidence"):
+        export(evidence, file)
+    assert file.read_bytes() == whole.read_bytes()

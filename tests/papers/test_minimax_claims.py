@@ -129,9 +129,9 @@ def test_with_a_ridge_beside_the_penalty_the_threshold_is_not_rho(monkeypatch):
     # what the claim says is owed to the penalty alone: with a ridge the threshold depends on features and data
     claim, make = CLAIMS["r1-for-particles"], games.feature_game
     case = claim.cases[0]
-    right = [searched_particles(case, rng("r1", k), 1.0).mean for k in range(3)]
+    right = [searched_particles(case, rng("r1", k), 1.0).value for k in range(3)]
     monkeypatch.setattr(games, "feature_game", lambda *a, **more: make(*a, **more, ridge=0.3))
-    wrong = [searched_particles(case, rng("r1", k), 1.0).mean for k in range(3)]
+    wrong = [searched_particles(case, rng("r1", k), 1.0).value for k in range(3)]
     rho, off = claim.theory_at(case.arguments), claim.tolerance_at(case)
     assert max(abs(threshold - rho) for threshold in right) < off
     assert min(abs(threshold - rho) for threshold in wrong) > off
