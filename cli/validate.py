@@ -1,11 +1,12 @@
 """`lemmata validate` and what goes with a run: the list of claims, a violation drawn again, the rows as a table."""
 
+from json import loads
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .words import complaints
+from .words import JsonFile, check_file, complaints, write_json
 
 if TYPE_CHECKING:
     from ..papers.engine.claim import Claim
@@ -59,7 +60,7 @@ def validate_command(
     raise typer.Exit(campaign.power_status if power else campaign.exit_status)
 
 
-def claims_command(source: Sources = None, paper: Paper = None) -> None:
+def claims_command(source: Sources = None, paper: Paper = None, json: JsonFile = None) -> None:
     """List the claims that `validate` tests."""
     from rich.console import Console
     from rich.text import Text
@@ -67,7 +68,11 @@ def claims_command(source: Sources = None, paper: Paper = None) -> None:
     from ..papers.registry import TITLES
 
     with complaints():
+        check_file("json", json)
         chosen = _claims(source, paper)
+    if json is not None:
+        write_json(json, {"claims": [_said(claim) for claim in chosen]})
+        return
     console, previous = Console(highlight=False, soft_wrap=True), ""
     for claim in chosen:
         if claim.paper != previous:
@@ -86,6 +91,7 @@ def replay_command(
         int | None, typer.Argument(metavar="[ID]", help="Of a counterexample; all are listed without.")
     ] = None,
     source: Annotated[list[str] | None, typer.Option("--claims", help="The file or plugin that it came from.")] = None,
+    json: JsonFile = None,
 ) -> None:
     """Draw a counterexample of a run again, bit for bit, and show its numbers.
 
@@ -96,16 +102,30 @@ def replay_command(
     from ..papers.engine.strict_json import as_json
 
     with complaints(), Evidence.reading(run) as evidence:
+        check_file("json", json)
         if number is None:
             rows = evidence.rows()
-            for identifier, index in evidence.counterexamples():
-                row = rows[index]
+            known = {identifier: rows[index] for identifier, index in evidence.counterexamples()}
+            if json is not None:
+                named = [
+                    {"id": identifier, "paper": row.paper, "claim": row.claim, "case": row.case}
+                    for identifier, row in known.items()
+                ]
+                write_json(json, {"counterexamples": named})
+                return
+            for identifier, row in known.items():
                 typer.echo(f"{identifier}: {row.paper}/{row.claim} at {row.case}")
-            if not evidence.counterexamples():
+            if not known:
                 typer.echo("no counterexample in this run")
             return
         found = replay(evidence, number, _claims(source, None))
     again, stored = found.again, found.stored
+    if json is not None:
+        said: dict[str, Any] = {"paper": found.row.paper, "claim": found.row.claim, "case": found.row.case}
+        said |= {"stream": list(stored.key), "arguments": loads(as_json(again.arguments))}
+        said |= {"value": loads(as_json(again.value)), "bound": found.bound, "tolerance": found.tolerance}
+        write_json(json, said | {"violated": found.violates, "identical": found.identical})
+        raise typer.Exit(0 if found.identical else 1)
     typer.echo(f"{found.row.paper}/{found.row.claim} at {found.row.case}, stream {as_json(stored.key)}")
     typer.echo(f"arguments: {as_json(again.arguments)}")
     typer.echo(f"value {again.value!r}, bound {found.bound!r}, above by {again.value - found.bound!r}")
@@ -114,6 +134,21 @@ def replay_command(
         "identical to the run's" if found.identical else f"the run had value {stored.value!r}, bound {stored.bound!r}"
     )
     raise typer.Exit(0 if found.identical else 1)
+
+
+def _said(claim: "Claim") -> dict[str, Any]:
+    """What a claim says, as JSON has it."""
+    return {
+        "paper": claim.paper,
+        "name": claim.name,
+        "place": claim.place,
+        "sentence": claim.sentence,
+        "formula": claim.formula,
+        "relation": str(claim.relation),
+        "cases": [case.name for case in claim.cases],
+        "tolerance": claim.remainder,
+        "false_variants": [variant.words for variant in claim.false_variants],
+    }
 
 
 def export_command(

@@ -121,7 +121,7 @@ def test_a_picture_is_drawn_and_json_written(lemmata, tmp_path):
         (f"{PCBM} --json /nowhere/x.json", "--json must name a file that can be written"),
         ("validate --paper nobody", "--paper must be one of reduced_rank, deep_linear"),
         ("validate --profile slow", "--profile must be one of quick, full, got 'slow'"),
-        ("validate --seed -1", "--seed must be an integer >= 0, got -1"),
+        ("validate --seed -1", "--seed must be an integer >= 0 and below 2^63, got -1"),
         ("validate --jobs 0", "--jobs must be >= 1, got 0"),
         ("validate --json /nowhere/x.json", "--json must name a file that can be written"),
         ("validate --sed 1", "--sed"),

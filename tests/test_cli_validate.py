@@ -117,6 +117,19 @@ def test_json_says_what_the_p_values_rest_on(lemmata, tmp_path):
     assert rows[2]["sequence"].startswith("finite-sample")
 
 
+def test_claims_and_replay_say_the_same_as_json(lemmata, tmp_path):
+    mine, run = written(tmp_path, bound="0.9"), tmp_path / "run.sqlite"
+    (mean, square) = json.loads(lemmata("claims", mine, "--json", "-")[1])["claims"]
+    assert (mean["name"], mean["cases"], square["relation"]) == ("mean", ["one", "two"], "never exceeds")
+    lemmata("validate", mine, "--evidence", run, "--executor", "serial")
+    known = json.loads(lemmata("replay", run, "--json", "-")[1])["counterexamples"]
+    assert known[0] == {"id": 1, "paper": "mine", "claim": "square", "case": "uniform"}
+    status, out, _ = lemmata("replay", run, "1", "--claims", mine, "--json", "-")
+    drawn = json.loads(out)
+    assert (status, drawn["identical"], drawn["violated"], drawn["bound"]) == (0, True, True, 0.9)
+    assert drawn["value"] == drawn["arguments"]["x"] ** 2 > 0.9
+
+
 def test_claims_lists_a_readers_own(lemmata, tmp_path):
     status, out, _ = lemmata("claims", written(tmp_path))
     assert status == 0

@@ -346,7 +346,9 @@ def test_an_unfinished_run_is_judged_as_one_of_all_its_rows(tmp_path):
         raise KeyboardInterrupt
 
     file, wide = tmp_path / "short.sqlite", changed(tolerance=0.145)
-    assert run(wide, evidence=file, on_row=stop, **(SERIAL | {"profile": replace(SMALL, first=16, most=16)})).interrupted
+    assert run(
+        wide, evidence=file, on_row=stop, **(SERIAL | {"profile": replace(SMALL, first=16, most=16)})
+    ).interrupted
     with Evidence.reading(file) as evidence:
         (row,) = evidence.rows().values()
         assert SMALL.level / (2 * (CASES + 1)) < row.p.supported < SMALL.level / 2

@@ -31,16 +31,16 @@ def rows(campaign):
     return [campaign.row(3, 12, number) for number in range(NETWORKS)]
 
 
-NETWORKS = 50
+NETWORKS = 30
 
 
 def test_no_bound_is_broken(rows):
     assert [broken for each in rows for broken in each["violations"]] == []
-    assert sum(each["checks"] for each in rows) > 400_000
+    assert sum(each["checks"] for each in rows) > 240_000
     kinds = {each["kind"] for each in rows}
     assert kinds == {"LSTM", "GRU", "stack"}
     found = [each for row in rows for each in row["recovery"]]
-    assert sum(each["found"] > 0 for each in found) > 80
+    assert sum(each["found"] > 0 for each in found) > 48
 
 
 def test_a_level_that_proves_more_certifies_whatever_one_below_does(rows):

@@ -1,5 +1,9 @@
 """Level R: the rows of level C over sub-boxes, of which the worst counts at every deviation anew."""
 
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
@@ -15,6 +19,7 @@ from .lstm_step import Gates, blocks, gates
 Array = NDArray[np.float64]
 
 ENTRIES = 2_000_000  # numbers of one array at a time, about 16 MB
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +49,12 @@ class RowMap:
 
     def apply(self, deviation: Array, drive: Array | None = None) -> Array:
         """T(δ, ν), rounded up."""
-        parts = [self._worst(chunk, deviation, drive, False) for chunk in self._chunks]
+        parts = self._over_chunks(deviation, drive, False)
         return np.concatenate([np.concatenate([part[k] for part in parts]) for k in (0, 1)])
 
     def rows(self, deviation: Array, drive: Array | None = None) -> MatrixMap:
         """The rows that attain it."""
-        parts = [self._worst(chunk, deviation, drive, True) for chunk in self._chunks]
+        parts = self._over_chunks(deviation, drive, True)
         A, K, AW, KW, forget, through = (np.concatenate([part[k] for part in parts]) for k in range(2, 8))
         matrix = np.block([[np.diag(forget), A], [np.diag(through), K]])
         return MatrixMap(matrix, np.concatenate([AW, KW]), self.hidden)
@@ -58,7 +63,23 @@ class RowMap:
     def _chunks(self) -> list[slice]:
         n = self.cell.units
         rows = max(1, ENTRIES // (self.split**4 * max(n, self.cell.inputs)))
+        if rows < n:  # the same work for every core
+            rounds = math.ceil(n / (rows * CORES))
+            rows = math.ceil(n / (rounds * CORES))
         return [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
+
+    def _over_chunks(self, deviation: Array, drive: Array | None, gather: bool) -> list[tuple[Array, ...]]:
+        """`_worst` of every chunk, on all cores where there are several: NumPy leaves the lock while it computes."""
+
+        def worst(chunk: slice) -> tuple[Array, ...]:
+            return self._worst(chunk, deviation, drive, gather)
+
+        if len(self._chunks) == 1 or CORES == 1:
+            return [worst(chunk) for chunk in self._chunks]
+        with ThreadPoolExecutor(CORES) as pool:
+            # each with a copy of this thread's context, in which NumPy keeps what to do about overflow
+            running = [pool.submit(copy_context().run, worst, chunk) for chunk in self._chunks]
+            return [future.result() for future in running]
 
     def _worst(self, chunk: slice, deviation: Array, drive: Array | None, gather: bool) -> tuple[Array, ...]:
         """The largest values of the c and h rows in a chunk of units and, if asked for, the rows themselves."""
