@@ -1,4 +1,5 @@
 # Two commands do all the set-up on a fresh machine: `make validate` and `make test`.
+# `make bench` installs the peers and runs the benchmarks, all or those named: make bench BENCH="entropy_speed limits".
 # They need python3 (3.11 or newer) and make; everything is installed into .venv.
 
 PYTHON ?= python3
@@ -6,7 +7,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 PYTEST_OPTIONS ?=
 
-.PHONY: validate test lint clean
+BENCH ?=
+
+.PHONY: validate test lint bench clean
 .DELETE_ON_ERROR:
 
 validate: .venv/installed
@@ -22,8 +25,12 @@ lint: .venv/installed-test .types/lemmata
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# the rival that cannot live beside its newer self has an environment of its own
+bench: .venv/installed-bench .venv-devinterp1/installed
+	$(BIN)/python bench/run.py $(BENCH)
+
 clean:
-	rm -rf .venv .types build dist *.egg-info .coverage htmlcov .hypothesis
+	rm -rf .venv .venv-devinterp1 .types build dist *.egg-info .coverage htmlcov .hypothesis
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -37,6 +44,16 @@ clean:
 
 .venv/installed-test: .venv/installed
 	$(PIP) --editable '.[test]'
+	touch $@
+
+.venv/installed-bench: .venv/installed-test
+	$(PIP) --editable '.[bench]'
+	touch $@
+
+.venv-devinterp1/installed: constraints.txt
+	$(PYTHON) -m venv .venv-devinterp1
+	.venv-devinterp1/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt torch
+	.venv-devinterp1/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt 'devinterp==1.3.*'
 	touch $@
 
 # lets the type checkers resolve the name lemmata whatever the clone is called

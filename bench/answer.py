@@ -6,12 +6,14 @@ Imported before NumPy, since the number of threads is read when a library loads.
 import json
 import os
 import platform
+import re
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from time import process_time
 from typing import Any, TypeVar
 
@@ -20,12 +22,21 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECL
 
 Value = TypeVar("Value")
 
+# module: the package that holds it; named with its version where the script has loaded it
+PACKAGES = {
+    **{name: name for name in ("numpy", "scipy", "numba", "torch", "triton", "jax", "numpyro", "mixentropy", "cvxpy")},
+    "sklearn": "scikit-learn",
+    "PEPit": "PEPit",
+}
+
 
 @dataclass(frozen=True)
 class Answer:
     """A question and the table that answers it.
 
     `columns` maps each column to the format of its numbers, a row maps columns to values; a missing one prints as "-".
+    Results of one machine class are kept together: the processor with its widest vectors and the number of cores, or
+    the accelerator.
     """
 
     question: str
@@ -34,6 +45,7 @@ class Answer:
     notes: Sequence[str] = ()
     command: str = field(default_factory=lambda: " ".join(["python", f"bench/{Path(sys.argv[0]).name}", *_words()]))
     machine: str = field(default_factory=lambda: machine())
+    machine_class: str = field(default_factory=lambda: machine_class())
 
     def cells(self) -> list[list[str]]:
         """The rows as words, the heads of the columns first."""
@@ -54,8 +66,12 @@ class Answer:
         rows = [[cell.replace("|", "\\|") for cell in row] for row in (head, ["---"] * len(head), *body)]
         lines = ["| " + " | ".join(row) + " |" for row in rows]
         notes = [f"- {note}" for note in self.notes]
-        parts = [f"## {self.question}", "\n".join(lines), "\n".join(notes), f"`{self.command}`  \n{self.machine}"]
+        parts = [f"### {self.question}", "\n".join(lines), "\n".join(notes), f"`{self.command}`  \n{self.machine}"]
         return "\n\n".join(part for part in parts if part)
+
+    def data(self) -> dict[str, Any]:
+        """The answer as JSON takes it."""
+        return asdict(self)
 
 
 def parser(question: str) -> ArgumentParser:
@@ -70,7 +86,7 @@ def publish(answer: Answer, file: Path | None) -> None:
     """Print the answer and, where a file is given, write it as JSON."""
     print(answer)
     if file is not None:
-        file.write_text(json.dumps(asdict(answer), ensure_ascii=False, indent=1) + "\n")
+        file.write_text(json.dumps(answer.data(), ensure_ascii=False, indent=1) + "\n")
 
 
 def timed(work: Callable[[], Value]) -> tuple[Value, float]:
@@ -80,18 +96,38 @@ def timed(work: Callable[[], Value]) -> tuple[Value, float]:
     return value, process_time() - start
 
 
+def turns(works: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median CPU seconds of each work, all taking turns after a first call that does not count."""
+    spent: dict[str, list[float]] = {name: [] for name in works}
+    for repeat in range(repeats + 1):
+        for name, work in works.items():
+            seconds = timed(work)[1]
+            if repeat:
+                spent[name].append(seconds)
+    return {name: median(times) for name, times in spent.items()}
+
+
 def machine() -> str:
-    """Processor, system and the versions that decide a time."""
-    packages = []
-    for name in ("numpy", "scipy", "numba", "torch", "numpyro", "jax"):
-        try:
-            packages.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
+    """Processor, system and the versions that decide a time: those of the packages that are loaded."""
+    packages = [f"{name} {version(name)}" for module, name in PACKAGES.items() if module in sys.modules]
     return (
         f"{_processor()}, {os.cpu_count()} cores, {platform.system()}; one BLAS thread; "
         f"Python {platform.python_version()}, {', '.join(packages)}"
     )
+
+
+def machine_class() -> str:
+    """Processor and cores as the name of a file."""
+    return slug(f"{_processor()} {os.cpu_count()} cores")
+
+
+def slug(words: str) -> str:
+    """Lower case letters and digits, all else as single hyphens.
+
+    >>> slug("AMD EPYC with avx512f 2 cores")
+    'amd-epyc-with-avx512f-2-cores'
+    """
+    return "-".join(re.findall("[a-z0-9]+", words.lower()))
 
 
 def _processor() -> str:

@@ -13,7 +13,6 @@ import answer
 import tracemalloc
 from argparse import Namespace
 from collections.abc import Callable
-from statistics import median
 
 import numpy as np
 import torch
@@ -102,17 +101,6 @@ def agree(name: str, seen: Array, exact: Array) -> None:
         raise SystemExit(f"{name} is off by {apart:.2g}")
 
 
-def turns(works: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median CPU seconds of each, all taking turns after a first call that does not count."""
-    spent: dict[str, list[float]] = {name: [] for name in works}
-    for repeat in range(repeats + 1):
-        for name, work in works.items():
-            seconds = answer.timed(work)[1]
-            if repeat:
-                spent[name].append(seconds)
-    return {name: median(times) for name, times in spent.items()}
-
-
 def megabytes(work: Callable[[], object]) -> float:
     """What NumPy holds at most during the work, beside what it held before."""
     tracemalloc.start()
@@ -155,7 +143,7 @@ def kernel_row(n: int, d: int, asked: Namespace) -> dict:
     both = kernel_sums("gaussian", length, x[:100], np.concatenate([x, y]), np.concatenate([weights, -weights]))
     agree("kernel_sums", both.gradients, (x[:100] - step()[:100]) / STEP)
     with one_thread_products():
-        seconds = turns(works, asked.repeats if n == AT else min(asked.repeats, 3))
+        seconds = answer.turns(works, asked.repeats if n == AT else min(asked.repeats, 3))
     scaled = {name: spent * n / (ours if name == "lemmata" else theirs) for name, spent in seconds.items()}
     return row("kernel", n, d, scaled, step)
 
@@ -191,7 +179,7 @@ def feature_row(n: int, d: int, asked: Namespace) -> dict:
     agree("the particles' step", other.numpy() - x, state.u - x)
     agree("the critic's step", critic.numpy() - c, state.f - c)
     with one_thread_products():
-        seconds = turns({"lemmata": ours, "autograd": theirs}, asked.repeats)
+        seconds = answer.turns({"lemmata": ours, "autograd": theirs}, asked.repeats)
     return row("features", n, d, seconds, ours)
 
 
@@ -202,7 +190,7 @@ def grid_row(n: int, geometry: str, asked: Namespace) -> dict:
     def step() -> State:
         return advance(game, "simultaneous", 0.5, 1e-9 if geometry == "euclidean" else 0.5, state)
 
-    seconds = turns({"lemmata": step}, asked.repeats)
+    seconds = answer.turns({"lemmata": step}, asked.repeats)
     return row(f"torus, {geometry}", n, 1, seconds, step)
 
 

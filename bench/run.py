@@ -1,43 +1,50 @@
 """Run the scripts of this folder and put their tables into RESULTS.md.
 
-    python bench/run.py [NAME ...] [--jobs 1] [--render]
+    python bench/run.py [NAME ...] [--jobs 1] [--render] [--check]
 
-Each script named (all, where none is) writes its table to results/NAME.json; RESULTS.md is then made of all tables
-there.
+Each script named (all, where none is) adds its table to results/MACHINE-CLASS.json, in place of the one that was there;
+RESULTS.md is then made of all tables there.
 """
 
 import answer
 
 # isort: split
 import json
+import os
 import subprocess
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import targets
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-SCRIPTS = (
-    "learning_accuracy",
-    "learning_multiplicity",
-    "learning_nuts",
-    "learning_speed",
-    "estimators",
-    "learning_table",
-    "entropy_bracket",
-    "entropy_width",
-    "entropy_speed",
-    "resilience_speed",
-    "resilience_share",
-    "resilience_campaign",
-    "minimax_speed",
-    "sweep_scaling",
-)
+SUBJECTS = {
+    "Learning coefficients": (
+        "learning_accuracy",
+        "learning_multiplicity",
+        "learning_peers",
+        "learning_nuts",
+        "estimators",
+        "learning_selection",
+        "learning_speed",
+        "learning_table",
+    ),
+    "Entropy of mixtures": ("entropy_speed", "entropy_peers", "entropy_bracket", "entropy_width"),
+    "Resilience of LSTMs": ("resilience_speed", "resilience_tightness", "resilience_share", "resilience_campaign"),
+    "Minimax training": ("minimax_speed", "minimax_pepit"),
+    "All subjects": ("limits", "scaling", "sweep_scaling", "gpu", "smoke"),
+}
+SCRIPTS = tuple(name for names in SUBJECTS.values() for name in names)
 PARALLEL = ("learning_multiplicity", "estimators", "resilience_campaign")  # those that take --jobs
+EXTRA = {"smoke": ["--record"]}
 TITLE = """# Measured
 
 Made by `python bench/run.py`; each table says which command makes it alone and on which machine it was made.  Times are
-CPU seconds after compilation, on one core and with one BLAS thread."""
+CPU seconds after compilation, on one core and with one BLAS thread, unless a table says otherwise; rivals take turns in
+one run, and a figure is the median."""
 
 
 def main() -> None:
@@ -45,19 +52,78 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SCRIPTS)}; all by default")
     parser.add_argument("--jobs", type=int, default=1, help=f"processes for {', '.join(PARALLEL)} (default 1)")
     parser.add_argument("--render", action="store_true", help="run nothing, only make RESULTS.md")
+    parser.add_argument(
+        "--check", action="store_true", help="run and write nothing, fail where RESULTS.md is not up to date"
+    )
     asked = parser.parse_args()
+    page = HERE / "RESULTS.md"
+    if asked.check:
+        sys.exit(
+            None if page.read_text() == rendered(classes()) else "RESULTS.md is not what results/ says: run --render"
+        )
     unknown = [name for name in asked.names if name not in SCRIPTS]
     if unknown:
         parser.error(f"NAME must be of {', '.join(SCRIPTS)}, got {', '.join(unknown)}")
-    RESULTS.mkdir(exist_ok=True)
-    for name in () if asked.render else asked.names or SCRIPTS:
-        jobs = ["--jobs", str(asked.jobs)] if name in PARALLEL and asked.jobs != 1 else []
-        file = str(RESULTS / f"{name}.json")
-        subprocess.run([sys.executable, str(HERE / f"{name}.py"), *jobs, "--json", file], check=True)
+    chosen = () if asked.render else asked.names or SCRIPTS
+    failed = [name for name in chosen if not measured(name, asked.jobs)]
+    page.write_text(rendered(classes()))
+    if failed:
+        sys.exit(f"failed, their tables are as they were: {', '.join(failed)}")
+
+
+def measured(name: str, jobs: int) -> bool:
+    """Whether the script ran; what it measured, if anything, is added to the results."""
+    options = ["--jobs", str(jobs)] if name in PARALLEL and jobs != 1 else EXTRA.get(name, [])
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "answer.json"
+        done = subprocess.run([sys.executable, str(HERE / f"{name}.py"), *options, "--json", str(file)])
         print(flush=True)
-    tables = [RESULTS / f"{name}.json" for name in SCRIPTS]
-    found = [answer.Answer(**json.loads(file.read_text())) for file in tables if file.exists()]
-    (HERE / "RESULTS.md").write_text("\n\n".join([TITLE, *(table.markdown() for table in found)]) + "\n")
+        if done.returncode == 0 and file.exists():  # none where the peer or the device is missing
+            add(name, answer.Answer(**json.loads(file.read_text())))
+    return done.returncode == 0
+
+
+def add(name: str, found: answer.Answer) -> None:
+    """Put a table beside the others of its machine class; what is there is never half written."""
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"{found.machine_class}.json"
+    tables = json.loads(file.read_text()) if file.exists() else {}
+    tables[name] = found.data()
+    order = {each: tables[each] for each in SCRIPTS if each in tables}
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(order, ensure_ascii=False, indent=1) + "\n")
+    os.replace(part, file)
+
+
+def classes() -> dict[str, dict[str, answer.Answer]]:
+    """All tables there are, by machine class and script."""
+    return {
+        file.stem: {name: answer.Answer(**table) for name, table in json.loads(file.read_text()).items()}
+        for file in sorted(RESULTS.glob("*.json"))
+    }
+
+
+def rendered(found: dict[str, dict[str, answer.Answer]]) -> str:
+    """RESULTS.md: contents, targets, then the tables by machine class and subject."""
+    parts = [TITLE]
+    for tables in found.values():
+        parts.append(f"# On {next(iter(tables.values())).machine.split(';')[0]}")
+        lines = []
+        for subject, names in SUBJECTS.items():
+            heads = [tables[each].question for each in names if each in tables]
+            links = [f"  - [{head}](#{_anchor(head)})" for head in heads]
+            lines += [f"- {subject}", *links] if links else []
+        parts += ["\n".join(lines), targets.markdown(tables)]
+        for subject, names in SUBJECTS.items():
+            shown = [tables[each].markdown() for each in names if each in tables]
+            parts += [f"## {subject}", *shown] if shown else []
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _anchor(head: str) -> str:
+    """The name that a heading gets on a rendered page."""
+    kept = "".join(letter for letter in head.lower() if letter.isalnum() or letter in " -_")
+    return kept.replace(" ", "-")
 
 
 if __name__ == "__main__":
