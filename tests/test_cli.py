@@ -1,6 +1,5 @@
 """What the command line prints, and with which exit status."""
 
-import json
 import os
 import signal
 import subprocess
@@ -10,9 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from strict_json import strict
 
 from lemmata import __version__
-from lemmata.cli import main
 from lemmata.papers.registry import PAPERS
 from lemmata.theory.learning import observed_chain, partial_concept_bottleneck, partial_concept_bottleneck_bounds
 
@@ -20,20 +19,9 @@ PCBM = "coefficient pcbm --outputs 3 --hidden 2 --concepts 2 --inputs 5 --concep
 
 
 @pytest.fixture
-def lemmata(capsys):
-    """Run the command line; returns exit status, standard output and standard error."""
-
-    def call(words):
-        with pytest.raises(SystemExit) as leaving:
-            main(words.split() if isinstance(words, str) else words)
-        seen = capsys.readouterr()
-        return leaving.value.code, seen.out, seen.err
-
-    return call
-
-
-def strict(text):
-    return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+def lemmata(lemmata):
+    """The same, of a line or of a list of words."""
+    return lambda words: lemmata(*(words.split() if isinstance(words, str) else words))
 
 
 @pytest.mark.parametrize("words", ["", "--help", "coefficient --help", "coefficient pcbm --help", "validate --help"])

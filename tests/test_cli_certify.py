@@ -11,69 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from model_files import BISTABLE, BLOCKS, QUICK, Reader, tensors
+from strict_json import strict
 
-from lemmata.cli import main
 from lemmata.theory.resilience import Certificate, cells_from_torch, certify, recovery_time_bound, weights_sha256
 
-# docs/resilience, cases R2 and R6 of the references
-BLOCKS = {  # i, f, g, o of one unit
-    "weight_ih_l0": [[0.5], [0.25], [1.0], [0.5]],
-    "weight_hh_l0": [[0.25], [-0.2], [-0.3], [0.2]],
-    "bias_ih_l0": [0.0, -0.25, 0.25, 0.0],
-    "bias_hh_l0": [0.0, -0.25, 0.0, 0.0],
-}
-BISTABLE = {
-    "weight_ih_l0": [[0.0], [0.0], [0.5], [0.0]],
-    "weight_hh_l0": [[0.0], [0.0], [3.0], [0.0]],
-    "bias_ih_l0": [4.0, 3.0, 0.0, 4.0],
-    "bias_hh_l0": [0.0, 0.0, 0.0, 0.0],
-}
 LEVELS = ["A", "A2", "A2r", "B", "C", "tube_C", "R", "tube_R", "S"]
-QUICK = ("--search", "0")
-
-
-def tensors(weights, prefix=""):
-    return {f"{prefix}{name}": torch.tensor(value, dtype=torch.float64) for name, value in weights.items()}
-
-
-@pytest.fixture
-def lemmata(capsys):
-    """Run the command line; returns exit status, standard output and standard error."""
-
-    def call(*words):
-        with pytest.raises(SystemExit) as leaving:
-            main([str(word) for word in words])
-        seen = capsys.readouterr()
-        return leaving.value.code, seen.out, seen.err
-
-    return call
-
-
-@pytest.fixture
-def saved(tmp_path):
-    """Save a state_dict by torch and return the file."""
-
-    def save(weights, name="model.pt"):
-        torch.save(weights, tmp_path / name)
-        return tmp_path / name
-
-    return save
-
-
-class Reader(torch.nn.Module):
-    """A trained network as people have them."""
-
-    def __init__(self, layers=1, kind=torch.nn.LSTM, scale=0.2):
-        super().__init__()
-        self.memory = kind(2, 3, num_layers=layers)
-        self.head = torch.nn.Linear(3, 1)
-        generator = torch.Generator().manual_seed(5)
-        for weight in self.parameters():
-            weight.data = scale * (2 * torch.rand(weight.shape, generator=generator) - 1)
-
-
-def strict(text):
-    return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
 
 
 # ---- what is said

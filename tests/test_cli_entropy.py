@@ -10,8 +10,8 @@ import zipfile
 
 import numpy as np
 import pytest
+from strict_json import strict
 
-from lemmata.cli import main
 from lemmata.theory.entropy import GaussianMixture, entropy_bracket, equal_covariance_gap
 
 # docs/entropy, section 9
@@ -22,19 +22,6 @@ PLANE = {
     "means": [[0.0, 0.0], [2.0, 1.0], [-1.0, 3.0]],
     "covariances": [[[1.0, 0.5], [0.5, 1.0]], [[2.0, 0.0], [0.0, 0.5]], [[0.7, -0.3], [-0.3, 1.2]]],
 }
-
-
-@pytest.fixture
-def lemmata(capsys):
-    """Run the command line; returns exit status, standard output and standard error."""
-
-    def call(*words):
-        with pytest.raises(SystemExit) as leaving:
-            main([str(word) for word in words])
-        seen = capsys.readouterr()
-        return leaving.value.code, seen.out, seen.err
-
-    return call
 
 
 @pytest.fixture
@@ -50,10 +37,6 @@ def saved(tmp_path):
         return file
 
     return save
-
-
-def strict(text):
-    return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
 
 
 @pytest.mark.parametrize("name", ["mixture.npz", "mixture.json"])

@@ -1,6 +1,5 @@
 """`lemmata minimax`: what it prints, writes, draws and refuses."""
 
-import json
 import math
 import re
 import subprocess
@@ -8,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
+from strict_json import strict
 
-from lemmata.cli import main
 from lemmata.cli.dirac_play import play
 from lemmata.sim.minimax import dirac_game
 from lemmata.theory.minimax import (
@@ -25,23 +24,6 @@ from lemmata.theory.minimax.modes import ALGORITHMS
 R1 = ("--penalty", "r1", "--gamma", 0.3)  # case R7 of the references
 DIRAC = ("minimax", "dirac")
 STEPS = ("minimax", "steps")
-
-
-@pytest.fixture
-def lemmata(capsys):
-    """Run the command line; returns exit status, standard output and standard error."""
-
-    def call(*words):
-        with pytest.raises(SystemExit) as leaving:
-            main([str(word) for word in words])
-        seen = capsys.readouterr()
-        return leaving.value.code, seen.out, seen.err
-
-    return call
-
-
-def strict(text):
-    return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
 
 
 # ---- the Dirac-GAN

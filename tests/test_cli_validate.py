@@ -5,8 +5,6 @@ import sqlite3
 
 import pytest
 
-from lemmata.cli import main
-
 TRUE = """
 from lemmata.papers import Case, Claim, FalseVariant, Relation, Sighting
 from lemmata.theory.estimate import Estimate
@@ -28,19 +26,6 @@ SQUARE = Claim("square", "mine", "page 2", "A square stays below BOUND.", Relati
                (Case("uniform", {}),), 0.0, "nothing", (FalseVariant("half of it", lambda x: 0.5 * BOUND),))
 CLAIMS = (MEAN, SQUARE)
 """
-
-
-@pytest.fixture
-def lemmata(capsys):
-    """Run the command line; returns exit status, standard output and standard error."""
-
-    def call(*words):
-        with pytest.raises(SystemExit) as leaving:
-            main([str(word) for word in words])
-        seen = capsys.readouterr()
-        return leaving.value.code, seen.out, seen.err
-
-    return call
 
 
 def written(folder, bound="1.0", **changes):
