@@ -161,4 +161,4 @@ def _tried(drawn: Blocks, variant: FalseVariant, blocks: int, threshold: float) 
     searching = drawn.claim.relation is Relation.NEVER_EXCEEDS
     wrong = None if searching else drawn.claim.theory_at(drawn.case.arguments, variant)
     p, blocks = decide(_look(drawn, variant), drawn.profile.looks(blocks), threshold)
-    return VariantResult(variant.words, wrong, p.refuted, blocks, p.refuted <= threshold < p.supported)
+    return VariantResult(variant.words, wrong, p.refuted, blocks, p.refuted <= threshold)

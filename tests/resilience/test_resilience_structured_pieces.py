@@ -12,7 +12,7 @@ from lemmata.theory.resilience.interval import Interval
 from lemmata.theory.resilience.invariant_set import settled
 from lemmata.theory.resilience.reachable_set import STAGE, box_bounds, consequences, reachable_bounds, stages
 from lemmata.theory.resilience.structured_level import holds, secant_slopes, structured_systems
-from lemmata.theory.resilience.structured_proof import prove_from_box
+from lemmata.theory.resilience.structured_proof import StructuredProof, prove_from_box
 
 
 def fresh(seed, units=4, inputs=2, scale=1.0):
@@ -169,3 +169,18 @@ def test_saturated_gates_leave_level_s_without_a_warning():
     X, U = Interval(np.full(4, -0.1), np.full(4, 0.1)), Interval(np.full(1, -0.1), np.full(1, 0.1))
     proof = prove_from_box(cell, X, U)
     assert proof is None or proof.checks(cell)
+
+
+def test_a_proof_whose_products_might_underflow_or_overflow_is_refused_even_where_it_claims_no_rate():
+    cell = fresh(3)
+    proof = prove_from_box(cell, *box_of(cell, 0.25))
+    nothing = np.full_like(proof.rates, np.inf)  # so that only the sizes of P and T are left to look at
+
+    def claims_nothing(scale_P, scale_T):
+        return StructuredProof(proof.whole, proof.stages, scale_P * proof.norm, scale_T * proof.multipliers, nothing)
+
+    assert claims_nothing(1.0, 1.0).checks(cell)
+    assert claims_nothing(2.0**-100, 2.0**100).checks(cell)
+    for scale in (2.0**-400, 2.0**400):
+        assert not claims_nothing(scale, 1.0).checks(cell)
+        assert not claims_nothing(1.0, scale).checks(cell)
