@@ -12,7 +12,7 @@ from ...theory.entropy.gap_sequence import MOST, PILOT, Plan, block_sizes, gap_f
 from ...theory.entropy.overlap import QUADRATURE
 from .approximate_entropy import approximate_entropy
 from .gap_bounds import gap_bounds
-from .label_sampler import MEMORY, LabelSampler
+from .label_sampler import LabelSampler, working_memory
 from .mixture import TorchMixture
 from .overlap_sampler import OverlapSampler
 from .remainder_sampler import RemainderSampler
@@ -32,7 +32,7 @@ def estimate_gap(
     sampler: Name | None = None,
     generator: torch.Generator | None = None,
     most_draws: int = MOST,
-    memory: int = MEMORY,
+    memory: int | None = None,
 ) -> GapEstimate:
     r"""Δ = H̃ - H within `tolerance`, in nats, and with it H itself; `sim.entropy.estimate_gap` on the mixture's device.
 
@@ -55,8 +55,9 @@ def estimate_gap(
         Of the mixture's device; torch's own where left out.  The numbers depend on it and on `memory`.
     most_draws : int
         Where to stop in any case; `GapEstimate.reached` tells.
-    memory : int
-        Bytes for the working arrays, and as many again for the pairs' Gaussians; points are evaluated in chunks.
+    memory : int, optional
+        Bytes for the working arrays, by default 128 MB, on CUDA 2 GB, and as many again for the pairs' Gaussians;
+        points are evaluated in chunks.
 
     The densities are evaluated in the mixture's dtype, all else in float64.  The intervals are valid for the finite
     number of draws, and widened by a first-order bound on the rounding of the densities: near 1e-15 κ m in float64 and
@@ -76,7 +77,7 @@ def estimate_gap(
     if sampler is not None and sampler not in get_args(Name):
         raise ValueError(f"sampler must be one of {', '.join(get_args(Name))}, or None, got {sampler!r}")
     limit = _check.integer("most_draws", most_draws, 1)
-    budget = _check.integer("memory", memory, 1)
+    budget = working_memory(mixture, None if memory is None else _check.integer("memory", memory, 1))
 
     mixture = mixture.detach()
     about = approximate_entropy(mixture.to(torch.float64)).item()

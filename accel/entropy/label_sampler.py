@@ -10,6 +10,7 @@ from .mixture import TorchMixture
 from .overlap_at import overlap_at
 
 MEMORY = 1 << 27  # bytes of the working arrays, unless said otherwise
+MEMORY_ON_CUDA = 1 << 31  # the same where each array costs a launch
 
 
 class LabelSampler:
@@ -26,7 +27,10 @@ class LabelSampler:
         Between which values lie, 0 and log K.
     cost : float
         Roughly how much a value costs, in multiplications; only ratios matter.
+    weights : list of float
+        π.
 
+    `memory` bytes go to the working arrays, by default 128 MB, on CUDA 2 GB.
     Source: docs/entropy, theorem 13.
     """
 
@@ -35,21 +39,21 @@ class LabelSampler:
     sign = 1.0
     lower = 0.0
 
-    def __init__(self, mixture: TorchMixture, *, memory: int = MEMORY) -> None:
+    def __init__(self, mixture: TorchMixture, *, memory: int | None = None) -> None:
         self.components = Components(mixture.detach())
+        self.weights = mixture.weights.tolist()  # the device waits here, not at every draw
         self.upper = math.log(mixture.components)
         self.cost = mixture.components * (density_cost(mixture) + 20.0 * mixture.components)
-        self.chunk = points_at_a_time(mixture, memory, 0)
+        self.chunk = points_at_a_time(mixture, working_memory(mixture, memory), 0)
 
     @torch.no_grad()
     def draw(self, rounds: int, generator: torch.Generator | None = None) -> Tensor:
         """Independent values, (rounds,), float64."""
         mixture = self.components.mixture
-        weights = mixture.weights.tolist()
         parts = []
         for size in _sizes(rounds, self.chunk):
             total: Tensor | float = 0.0
-            for k, weight in enumerate(weights):
+            for k, weight in enumerate(self.weights):
                 normals = draw_normals(mixture, size, generator)
                 logs = self.components.logs_around(k, self.components.directions(k, normals))
                 total = total + 0.5 * weight * overlap_at(logs).label_entropy.sum(0)
@@ -58,17 +62,27 @@ class LabelSampler:
         return values.clamp(self.lower, self.upper)  # log K may be passed by a rounding
 
 
+def working_memory(mixture: TorchMixture, memory: int | None) -> int:
+    """The bytes asked for, or what suits the device of the mixture."""
+    default = MEMORY_ON_CUDA if mixture.device.type == "cuda" else MEMORY
+    return default if memory is None else memory
+
+
 def density_cost(mixture: TorchMixture) -> float:
     """Roughly how many multiplications all components' densities at a point take."""
     m = mixture.dimension
     return mixture.components * ((m**2 if mixture.kind == "full" else 0.0) + 4.0 * m + 20.0)
 
 
-def points_at_a_time(mixture: TorchMixture, memory: int, pairs: int) -> int:
-    """How many points may be evaluated at once, each with about four (K, m) arrays and eight numbers for a pair."""
+def points_at_a_time(mixture: TorchMixture, memory: int, pairs: int, *, gathered: bool = False) -> int:
+    """How many points may be evaluated at once, each with about four (K, m) arrays and eight numbers for a pair.
+
+    And, where factors are gathered, an (m, m) one each.
+    """
     K, m = mixture.components, mixture.dimension
     size = torch.finfo(mixture.dtype).bits // 8
-    return max(1, memory // (4 * size * (K + 1) * m + 64 * (2 * K + pairs)))
+    factor = size * m * m if gathered and mixture.kind == "full" else 0
+    return max(1, memory // (4 * size * (K + 1) * m + 64 * (2 * K + pairs) + factor))
 
 
 def draw_normals(mixture: TorchMixture, count: int, generator: torch.Generator | None) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...theory.entropy.chernoff_weight import POSITIONS, log_chernoff_constants
 from .components import Components
-from .label_sampler import MEMORY, density_cost, draw_normals, points_at_a_time
+from .label_sampler import density_cost, draw_normals, points_at_a_time, working_memory
 from .mixture import TorchMixture
 from .overlap_at import OverlapAt, overlap_at
 from .pair_spectrum import pair_chunks, ratios_and_axes, spectra_of
@@ -34,8 +34,9 @@ class OverlapSampler:
     cost : float
         Roughly how much a value costs, as `LabelSampler.cost`.
 
-    The pairs' Gaussians are kept beside the working arrays: P m² numbers for P = K(K-1)/2 pairs of full covariances,
-    P m for others.  Raises MemoryError where they would take more than `memory` bytes.
+    `memory` bytes go to the working arrays, by default 128 MB, on CUDA 2 GB.  The pairs' Gaussians are kept beside
+    them: P m² numbers for P = K(K-1)/2 pairs of full covariances, P m for others.  Raises MemoryError where they would
+    take more than `memory` bytes.
     Source: docs/entropy, theorems 12 and 13.
     """
 
@@ -45,7 +46,8 @@ class OverlapSampler:
     lower = 0.0
 
     @torch.no_grad()
-    def __init__(self, mixture: TorchMixture, *, memory: int = MEMORY) -> None:
+    def __init__(self, mixture: TorchMixture, *, memory: int | None = None) -> None:
+        memory = working_memory(mixture, memory)
         K, m = mixture.components, mixture.dimension
         pairs = K * (K - 1) // 2
         size = pairs * (m * m if mixture.kind == "full" else m) * 8
@@ -53,7 +55,7 @@ class OverlapSampler:
             raise MemoryError(f"memory must be at least {size} bytes for the pairs of {mixture!r}, got {memory}")
         self.components = Components(mixture.detach())
         self.first, self.second = torch.triu_indices(K, K, 1, device=mixture.device)
-        self.chunk = points_at_a_time(mixture, memory, pairs)
+        self.chunk = points_at_a_time(mixture, memory, pairs, gathered=mixture.device.type != "cpu")
         wide = mixture.detach().to(torch.float64)  # what is found once is found in float64
         log_weights = self._place(wide)
         self.log_bound = float(log_weights.logsumexp(0))
@@ -84,6 +86,17 @@ class OverlapSampler:
             return self.centres[chosen] + normals @ mixture.factors.T
         if mixture.kind != "full":
             return self.centres[chosen] + self.roots[chosen] * normals
+        if mixture.device.type != "cpu":  # to go from pair to pair would make the device wait, and launch for each
+            return self._gathered(chosen, normals)
+        return self._pair_by_pair(chosen, normals)
+
+    def _gathered(self, chosen: Tensor, normals: Tensor) -> Tensor:
+        """μ + A z with an A for every draw."""
+        out: Tensor = self.centres[chosen] + (self.roots[chosen] @ normals[..., None]).squeeze(-1)
+        return out
+
+    def _pair_by_pair(self, chosen: Tensor, normals: Tensor) -> Tensor:
+        """The same with A read once for all draws of a pair, in the place of the normals."""
         order = chosen.argsort()
         counts = chosen.bincount(minlength=len(self.cumulative)).tolist()
         ends = np.cumsum([0, *counts])

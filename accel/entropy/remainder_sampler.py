@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from .label_sampler import MEMORY
 from .mixture import TorchMixture
 from .overlap_at import OverlapAt
 from .overlap_sampler import OverlapSampler
@@ -23,7 +22,7 @@ class RemainderSampler(OverlapSampler):
     sign = -1.0
 
     @torch.no_grad()
-    def __init__(self, mixture: TorchMixture, *, memory: int = MEMORY, pairwise: float | None = None) -> None:
+    def __init__(self, mixture: TorchMixture, *, memory: int | None = None, pairwise: float | None = None) -> None:
         super().__init__(mixture, memory=memory)
         if pairwise is None:
             pairwise = log_one_sided_gaps(mixture.detach().to(torch.float64)).exp().sum().item()

@@ -1,5 +1,6 @@
 """Batched chains of linear-network posteriors, and learning-coefficient estimators graded against exact values."""
 
+from .captured import Chains
 from .energy import estimate_energies, estimate_energy
 from .grade import CaseGrade, Grade, grade_estimator
 from .model import ObservedChain, draw_data, squared_error
@@ -11,6 +12,7 @@ from .two_temperatures import two_temperatures
 __all__ = [
     "Case",
     "CaseGrade",
+    "Chains",
     "Grade",
     "ObservedChain",
     "Posterior",

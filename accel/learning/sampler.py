@@ -122,6 +122,14 @@ class Posterior:
         """How many cases are held."""
         return self.beta.shape[0]
 
+    @property
+    def waits(self) -> bool:
+        """Whether a sweep makes the device wait, since torch looks at the outcome of eigenvectors.
+
+        They are needed of what inner layers receive, and the first of several where there is a design.
+        """
+        return self.network.depth > 2 or (self.network.depth == 2 and self.design is not None)
+
     def energy(self, layers: Sequence[Tensor]) -> Tensor:
         """β E(w), shape (cases, chains)."""
         return self._energy(self._residuals(self._signals(layers)))
@@ -177,7 +185,7 @@ class Posterior:
         for layer in reversed(range(self.network.depth)):
             width, seen = self.network.widths[layer + 1], self.network.observed[layer]
             own = torch.zeros(width, dtype=FINE, device=W[0].device)
-            own[width - seen :] = 1.0
+            own[width - seen :].fill_(1.0)
             if P:
                 above = W[layer + 1].to(FINE)
                 P.append(torch.diag(own) + above.mT @ P[-1] @ above)

@@ -31,8 +31,9 @@ def shear(
     if h == 1:
         return
     for i in range(unobserved):
-        others = torch.tensor([j for j in range(h) if j != i], device=lower.device)
-        B, A = lower.index_select(-2, others), upper.index_select(-1, others)
+        # all but i, without an index that would be sent to the device
+        B = torch.cat([lower[..., :i, :], lower[..., i + 1 :, :]], -2)
+        A = torch.cat([upper[..., :i], upper[..., i + 1 :]], -1)
         b, a = lower[..., i, :, None].clone(), upper[..., :, i, None].clone()
         wide, tall = B.double(), a.double()  # factorised in float64 whatever the dtype of the weights
         precision = wide @ wide.mT
@@ -42,7 +43,8 @@ def shear(
         y = torch.linalg.solve_triangular(C, A.mT @ a - B @ b, upper=False) + prior_scale * noise
         t = torch.linalg.solve_triangular(C.mT, y, upper=True)
         lower[..., i, :] += (B.mT @ t)[..., 0]
-        upper.index_copy_(-1, others, A - a @ t.mT)
+        sheared = A - a @ t.mT
+        upper[..., :i], upper[..., i + 1 :] = sheared[..., :i], sheared[..., i:]
 
 
 def rescale(
@@ -96,7 +98,8 @@ def log_ratio_draw(omega: Tensor, nu: float, current: Tensor, generator: torch.G
     pick, tail = u * (width + 1.0 / xi + 1.0 / zeta), -torch.log1p(-v)
     flat, above = pick < width, pick < width + 1.0 / zeta
     x = torch.where(flat, v * width - flat_left, torch.where(above, flat_right + tail / zeta, -flat_left - tail / xi))
-    hat = torch.where(flat, 0.0, torch.where(above, -eta - zeta * (x - right), -theta + xi * (x + left)))
+    tails = torch.where(above, -eta - zeta * (x - right), -theta + xi * (x + left))
+    hat = torch.where(flat, torch.zeros_like(x), tails)  # a number would be sent to the device
     accepted = torch.log1p(-w) + hat <= shape(x)
     return torch.where(accepted, (1.0 if nu >= 0 else -1.0) * (mode + x), current)
 

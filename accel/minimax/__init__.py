@@ -9,8 +9,10 @@ from .diagnose import diagnose
 from .diagnosis import Diagnosis
 from .game_constants import GameConstants
 from .inf_convolution import InfConvolution, inf_convolution
+from .kernel_sums import KernelSums, kernel_sums
 from .local_thresholds import LocalThresholds
 from .networks import critic_network, generator_network
+from .particle_step import particle_step
 from .penalties import r1, r2, wgan_gp
 from .picture import draw
 from .repair import Repair
@@ -28,6 +30,7 @@ __all__ = [
     "GameRun",
     "InfConvolution",
     "KernelCritic",
+    "KernelSums",
     "LocalThresholds",
     "Repair",
     "SmoothnessCertificate",
@@ -41,6 +44,8 @@ __all__ = [
     "draw",
     "generator_network",
     "inf_convolution",
+    "kernel_sums",
+    "particle_step",
     "r1",
     "r2",
     "reverse_gradient",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...theory.resilience.cell import Cell, GRUCell, Stack, as_stack
+from .layer_run import layer_run
 
 RECURRENT = (nn.LSTM, nn.GRU, nn.LSTMCell, nn.GRUCell)
 
@@ -42,6 +43,10 @@ class TorchLSTM:
 
     def run(self, state: Tensor, inputs: Tensor) -> Tensor:
         """h(0), …, h(T), (N, T + 1, n), from the state (c, h), (N, 2n), and inputs (N, T, m)."""
+        return torch.cat([state[:, None, self.hidden], self.advance(state, inputs)[0]], 1)
+
+    def advance(self, state: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """h(1), …, h(T), (N, T, n), and the state at T, from where the next inputs go on."""
         weights = {
             "weight_ih_l0": self.weight_ih,
             "weight_hh_l0": self.weight_hh,
@@ -49,7 +54,10 @@ class TorchLSTM:
             "bias_hh_l0": torch.zeros_like(self.bias),
         }
         c, h = state[:, : self.units], state[:, self.units :]
-        return _run(nn.LSTM, weights, inputs, (h[None].contiguous(), c[None].contiguous()), h)
+        if not inputs.shape[1]:
+            return h[:, None][:, :0], state  # an empty (N, 0, n)
+        out, (h, c) = layer_run(nn.LSTM, weights, inputs, (h[None].contiguous(), c[None].contiguous()))
+        return out, torch.cat([c[0], h[0]], 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +91,20 @@ class TorchGRU:
 
     def run(self, state: Tensor, inputs: Tensor) -> Tensor:
         """h(0), …, h(T), (N, T + 1, n), from the state h, (N, n), and inputs (N, T, m)."""
+        return torch.cat([state[:, None, self.hidden], self.advance(state, inputs)[0]], 1)
+
+    def advance(self, state: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """h(1), …, h(T), (N, T, n), and the state at T, from where the next inputs go on."""
         weights = {
             "weight_ih_l0": self.weight_ih,
             "weight_hh_l0": self.weight_hh,
             "bias_ih_l0": self.bias_ih,
             "bias_hh_l0": self.bias_hh,
         }
-        return _run(nn.GRU, weights, inputs, state[None].contiguous(), state)
+        if not inputs.shape[1]:
+            return state[:, None][:, :0], state  # an empty (N, 0, n)
+        out, h = layer_run(nn.GRU, weights, inputs, state[None].contiguous())
+        return out, h[0]
 
 
 TorchLayer = TorchLSTM | TorchGRU
@@ -193,11 +208,20 @@ class TorchStack:
 
     def run(self, state: Tensor, inputs: Tensor) -> Tensor:
         """y(0), …, y(T), (N, T + 1, p), without offset, from joint states (N, d) and inputs (N, T, m)."""
-        sizes, h = [layer.dimension for layer in self.layers], inputs
+        return torch.cat([self.outputs(state)[:, None], self.advance(state, inputs)[0]], 1)
+
+    def advance(self, state: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """y(1), …, y(T), (N, T, p), and the joint state at T, from where the next inputs go on."""
+        sizes, h, after = [layer.dimension for layer in self.layers], inputs, []
         for layer, part in zip(self.layers, torch.split(state, sizes, 1), strict=True):
-            out = layer.run(part, h)
-            h = out[:, 1:]
-        return out if self.output is None else out @ self.output.T
+            h, last = layer.advance(part, h)
+            after.append(last)
+        return h if self.output is None else h @ self.output.T, torch.cat(after, 1)
+
+    def outputs(self, state: Tensor) -> Tensor:
+        """y of joint states (N, d): (N, p), without offset."""
+        h = state[:, -self.layers[-1].dimension :][:, self.layers[-1].hidden]
+        return h if self.output is None else h @ self.output.T
 
     def __repr__(self) -> str:
         words = (
@@ -206,22 +230,6 @@ class TorchStack:
             for layer in self.layers
         )
         return f"TorchStack({'; '.join(words)})"
-
-
-def _run(
-    kind: type[nn.LSTM] | type[nn.GRU],
-    weights: dict[str, Tensor],
-    inputs: Tensor,
-    start: Tensor | tuple[Tensor, Tensor],
-    h: Tensor,
-) -> Tensor:
-    """torch's own kernel of one layer on our weights, h(0) put in front."""
-    if not inputs.shape[1]:
-        return h[:, None]
-    like = weights["weight_hh_l0"]
-    shell = kind(inputs.shape[2], like.shape[1], batch_first=True, device="meta", dtype=like.dtype)
-    out: Tensor = torch.func.functional_call(shell, weights, (inputs, start))[0]
-    return torch.cat([h[:, None], out], dim=1)
 
 
 def _chosen(module: nn.Module, prefix: str | None) -> nn.Module:
