@@ -16,6 +16,7 @@ from .overlap_at import OverlapAt, overlap_at
 Array = NDArray[np.float64]
 
 MEMORY = 1 << 30  # bytes that the pairs' factors may take
+CACHED = 1 << 18  # bytes of factors that stay in the second cache, in whatever order they are used
 GAIN = 0.9  # s = 1/2 for all pairs unless the best s lowers the bound at least to this share
 LOG_HALF = math.log(2 * math.log(2))  # log c_s at s = 1/2
 
@@ -80,7 +81,9 @@ class OverlapSampler:
         chosen = np.searchsorted(self.cumulative, generator.random(count), side="right")
         points = generator.standard_normal((count, self.centres.shape[1]))
         if self.components.matrices:
-            _kernels.place(self.roots, self.centres, chosen, chosen.argsort(), points)
+            near = self.roots.nbytes <= CACHED
+            order = np.arange(count) if near else chosen.argsort()
+            _kernels.place(self.roots, self.centres, chosen, order, points)
         else:
             points *= self.roots[chosen]
             points += self.centres[chosen]
@@ -95,7 +98,10 @@ class OverlapSampler:
         terms = at.all_terms
         if self.halves:
             roots = np.sqrt(terms)
-            out: Array = 2 * math.log(2) * np.einsum("jn,jn->n", roots[1:], roots.cumsum(0)[:-1])
+            before = roots[:-1].copy()
+            for k in range(1, len(before)):  # row by row, as cumsum along the first axis takes a point at a time
+                before[k] += before[k - 1]
+            out: Array = 2 * math.log(2) * np.einsum("jn,jn->n", roots[1:], before)
             return out
         out = np.zeros(terms.shape[1])
         for k in range(len(terms) - 1):

@@ -116,7 +116,7 @@ def _run_group(
     design = np.repeat(posterior.design[:, None], chains, axis=1)
     shared = bool((posterior.design == posterior.design[0]).all())
     start = _prior_draw(posterior, rng, chains)
-    W = [start.copy() for _ in betas]
+    W = [start, *(start.copy() for _ in betas[1:])]
 
     def advance(count: int, hot: Floats, keep: bool) -> list[tuple[Floats, Floats, Floats]]:
         z, u = rng.standard_normal((count, normals, chains)), rng.random((count, uniforms, chains))
@@ -139,7 +139,9 @@ def _run_group(
         if (hotter < hot).any():
             comb = (rng.random() + np.arange(chains)) / chains
             for weights, (raw, _, _), now, before in zip(W, seen, hot, hotter, strict=True):
-                weights[:] = weights[..., _survivors(raw[-1] * (1.0 - before / now), comb)]
+                chosen = _survivors(raw[-1] * (1.0 - before / now), comb)
+                for part, (b, a) in zip(weights, pairwise(network.widths), strict=True):  # the rest is padding
+                    part[:a, :b] = part[:a, :b, chosen]
     energy = np.empty((betas.size, chains, sweeps))
     layer = np.empty((betas.size, network.depth, chains, sweeps))
     kept: list[list[NDArray[np.float64]]] = [[] for _ in betas]

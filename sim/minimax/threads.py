@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from ...theory import _check
 
@@ -25,5 +26,11 @@ def each(work: Callable[[int], Any], items: Sequence[int], threads: int) -> list
 @contextmanager
 def one_thread_products() -> Iterator[None]:
     """Matrix products by one thread each, as their sums would else depend on the machine."""
-    with threadpool_limits(limits=1, user_api="blas"):
+    with _libraries().limit(limits=1, user_api="blas"):
         yield
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The libraries that are loaded, NumPy's among them: looking them up takes a millisecond."""
+    return ThreadpoolController()

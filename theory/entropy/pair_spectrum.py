@@ -13,6 +13,7 @@ Array = NDArray[np.float64]
 
 WIDE = 1e6  # beyond this spread of ℓ singular values replace eigenvalues
 ENTRIES = 1 << 21  # of an array of pairs times matrix entries
+TOGETHER = 1 << 12  # entries of ℓ up to which the pairs of several k make one batch: their overheads count once
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +80,29 @@ def _excess(x: Array) -> Array:
 
 
 def pair_spectra(mixture: GaussianMixture) -> Iterator[PairSpectra]:
-    """Every pair k < j once, in batches with one k of at most 2^21 entries, or of one pair."""
+    """Every pair k < j once, in batches of about 2^12 to 2^21 entries, or of one pair."""
+    small: list[PairSpectra] = []
     for k in range(mixture.components - 1):
         others = np.arange(k + 1, mixture.components)
         entries = mixture.dimension**2 if mixture.kind == "full" else mixture.dimension
         step = max(1, ENTRIES // entries)
         for start in range(0, len(others), step):
-            yield spectra_of(mixture, k, others[start : start + step])
+            small.append(spectra_of(mixture, k, others[start : start + step]))
+            if sum(part.ratios.size for part in small) >= TOGETHER:
+                yield _joined(small)
+                small = []
+    if small:
+        yield _joined(small)
+
+
+def _joined(parts: list[PairSpectra]) -> PairSpectra:
+    """The pairs of all parts, which are of one mixture."""
+    if len(parts) == 1:
+        return parts[0]
+    names = ("first", "second", "ratios", "squares")
+    first, second, ratios, squares = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+    condition = np.concatenate([part.condition for part in parts])
+    return PairSpectra(first, second, ratios, squares, parts[0].multiplicity, condition)
 
 
 def spectra_of(mixture: GaussianMixture, k: int, others: NDArray[np.intp]) -> PairSpectra:

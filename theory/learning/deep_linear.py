@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
+from itertools import accumulate
 
 from .. import _check
 from .coefficient import LearningCoefficient
@@ -54,7 +55,7 @@ def deep_linear_core(H: tuple[int, ...], r: int) -> LearningCoefficient:
         return LearningCoefficient(Fraction(0), 1, "deep linear network, empty")
     gaps = sorted(h - r for h in H)
     # Σ − ℓ max never grows with ℓ (docs/learning, lemma 3), so the last ℓ that qualifies is found by a plain scan
-    ell = max(k for k in range(1, len(H)) if sum(gaps[: k + 1]) >= k * gaps[k])
+    ell = max(k for k, (gap, total) in enumerate(zip(gaps, accumulate(gaps), strict=True)) if k and total >= k * gap)
     chosen = gaps[: ell + 1]
     total = sum(chosen)
     a = total - (-(-total // ell) - 1) * ell
