@@ -5,6 +5,9 @@ residuals, Q = ZZᵀ, P the curvature seen from above, p the prior's precision. 
 Nothing here checks its arguments or draws random numbers.  The lanes are innermost so that the compiler turns each
 inner loop into vector instructions; `contract` lets it fuse a product and a sum, which only rounds less.  All kernels
 share one file because Numba's cache notices a change of a function's own file alone, not of what it calls elsewhere.
+Kernels are inlined by force wherever a sum of two products lets the compiler choose which of them to fuse: the process
+that compiles would call such a kernel as compiled apart, one that loads from the cache the copy within the code of
+`sweeps`, and the choices may differ.
 """
 
 import math
@@ -19,13 +22,16 @@ def sweeps(W, widths, observed, design, T, beta, p, shared, normals, uniforms, e
     conditional mean given all layers but one, for every layer (sweeps, layers, lanes)."""
     L, h, C = observed.size, W.shape[1], W.shape[3]
     N = widths[0]
-    Z, R, D = np.zeros((L + 1, h, N, C)), np.zeros((L, h, N, C)), np.zeros((L, h, N, C))
-    P = np.zeros((L, h, h, C))
-    work = np.zeros((6, h, h, C))
+    # h is the widest layer: what narrower ones leave free is neither cleared nor read, so that it costs nothing
+    Z, R, D = np.empty((L + 1, h, N, C)), np.empty((L, h, N, C)), np.empty((L, h, N, C))
+    P = np.empty((L, h, h, C))
+    work = np.empty((6, h, h, C))
     lanes = np.zeros((5 * h + 2, C))
     e = np.zeros(C)
-    for j in range(N):
-        Z[0, j, j] = design[j]
+    if L == 1:  # deeper networks never multiply by Z_0
+        Z[0, :N] = 0.0
+        for j in range(N):
+            Z[0, j, j] = design[j]
     for t in range(normals.shape[0]):
         curvatures(W, widths, observed, P, work[0])
         used = 0
@@ -82,7 +88,7 @@ def residuals(W, widths, observed, design, T, Z, R, first):
                     for c in range(C):
                         Z[1, i, j, c] = W[0, i, j, c] * design[j, c]
         else:
-            Z[k + 1] = 0.0
+            Z[k + 1, : widths[k + 1]] = 0.0
             add_matmul(W[k], Z[k], Z[k + 1], widths[k + 1], widths[k], N)
         start = widths[k + 1] - observed[k]
         for i in range(observed[k]):
@@ -95,7 +101,7 @@ def residuals(W, widths, observed, design, T, Z, R, first):
 def backpropagate(W, widths, observed, R, D, last):
     """D_k = S_kᵀ R_k + W_{k+1}ᵀ D_{k+1} from the output down to layer `last`."""
     for k in range(observed.size - 1, last - 1, -1):
-        D[k] = 0.0
+        D[k, : widths[k + 1]] = 0.0
         for i in range(observed[k]):
             D[k, widths[k + 1] - observed[k] + i] = R[k, i]
         if k + 1 < observed.size:
@@ -107,11 +113,13 @@ def curvatures(W, widths, observed, P, scratch):
     """P_k = S_kᵀ S_k + W_{k+1}ᵀ P_{k+1} W_{k+1} for every layer, from the output down."""
     for k in range(observed.size - 1, -1, -1):
         h = widths[k + 1]
-        P[k] = 0.0
+        P[k, :h, :h] = 0.0
         for i in range(h - observed[k], h):
             P[k, i, i] = 1.0
-        if k + 1 < observed.size:
-            scratch[:] = 0.0
+        if k + 2 == observed.size:  # the last P is I
+            add_transposed_matmul(W[k + 1], W[k + 1], P[k], h, widths[k + 2], h)
+        elif k + 1 < observed.size:
+            scratch[: widths[k + 2], :h] = 0.0
             add_matmul(P[k + 1], W[k + 1], scratch, widths[k + 2], widths[k + 2], h)
             add_transposed_matmul(W[k + 1], scratch, P[k], h, widths[k + 2], h)
 
@@ -130,11 +138,11 @@ def total_energy(R, observed, N, beta, energy):
 # ---- exact draws of a layer, given the others
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def update_output_layer(W, a, b, Z, D, N, beta, p, noise, work, lanes, energy):
     """The rows of the last layer are independent and share the precision βQ + pI."""
     U, g = work[0], work[1]
-    U[:] = 0.0
+    U[:b, :b] = 0.0
     add_matmul_transposed(Z, Z, U, b, N, b)
     for i in range(b):
         for j in range(i + 1):
@@ -142,7 +150,7 @@ def update_output_layer(W, a, b, Z, D, N, beta, p, noise, work, lanes, energy):
                 U[i, j, c] = beta[c] * U[i, j, c] + (p if i == j else 0.0)
     inverse_factor(U, b)
     add_trace(U, b, p, a, energy)
-    g[:] = 0.0
+    g[:a, :b] = 0.0
     add_matmul_transposed(D, Z, g, a, N, b)
     for i in range(a):
         for j in range(b):
@@ -151,7 +159,7 @@ def update_output_layer(W, a, b, Z, D, N, beta, p, noise, work, lanes, energy):
         draw_vector(W[i], g[i], noise[i * b : (i + 1) * b], U, b, p, lanes, energy)
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def update_first_layer(W, a, N, design, D, P, beta, p, shared, noise, work, lanes, energy):
     """The columns of the first layer are independent, column j with precision β d_j² P + pI."""
     U, g, w = work[0], work[1], work[2]
@@ -172,22 +180,22 @@ def update_first_layer(W, a, N, design, D, P, beta, p, shared, noise, work, lane
                 W[i, j, c] = w[j, i, c]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def update_inner_layer(W, a, b, Z, D, P, N, beta, p, noise, work, lanes, energy):
     """In the eigenvectors V of Q the columns of W V are independent, column j with precision β q_j P + pI."""
     U, g, w, Q, V, gv = work[0], work[1], work[2], work[3], work[4], work[5]
     q = lanes[-1]
-    Q[:] = 0.0
+    Q[:b, :b] = 0.0
     add_matmul_transposed(Z, Z, Q, b, N, b)
     jacobi(Q, V, b, lanes)
-    g[:] = 0.0
+    g[:a, :b] = 0.0
     add_matmul_transposed(D, Z, g, a, N, b)
     for i in range(a):
         for j in range(b):
             for c in range(beta.size):
                 g[i, j, c] = beta[c] * g[i, j, c] - p * W[i, j, c]
-    gv[:] = 0.0
-    w[:] = 0.0
+    gv[:b, :a] = 0.0
+    w[:b, :a] = 0.0
     for i in range(a):
         for k in range(b):
             for j in range(b):
@@ -200,7 +208,7 @@ def update_inner_layer(W, a, b, Z, D, P, N, beta, p, noise, work, lanes, energy)
         column_factor(U, P, q, p, a)
         add_trace(U, a, p, 1, energy)
         draw_vector(w[j], gv[j], noise[j * a : (j + 1) * a], U, a, p, lanes, energy)
-    W[:] = 0.0
+    W[:a, :b] = 0.0
     for i in range(a):
         for j in range(b):
             for k in range(b):
@@ -208,7 +216,7 @@ def update_inner_layer(W, a, b, Z, D, P, N, beta, p, noise, work, lanes, energy)
                     W[i, j, c] += V[j, k, c] * w[k, i, c]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def column_factor(U, P, q, p, size):
     """U = C⁻¹ where q P + pI = C Cᵀ."""
     for i in range(size):
@@ -218,7 +226,7 @@ def column_factor(U, P, q, p, size):
     inverse_factor(U, size)
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def draw_vector(w, g, noise, U, size, p, lanes, energy):
     """Replace w by its mean UᵀU g away and a fresh Uᵀ noise; add what it changes in the energy at the mean."""
     y, step, kick = lanes[:size], lanes[size : 2 * size], lanes[2 * size : 3 * size]
@@ -240,7 +248,7 @@ def draw_vector(w, g, noise, U, size, p, lanes, energy):
             w[i, c] += step[i, c] + kick[i, c]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def add_trace(U, size, p, times, energy):
     """Add times·½(size − p‖U‖²), the energy of the conditional spread of `times` vectors."""
     for c in range(energy.size):
@@ -254,7 +262,7 @@ def add_trace(U, size, p, times, energy):
 # ---- moves along the symmetries: the likelihood stays as it is
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def shear(lower, upper, free, units, fan_in, fan_out, p, noise, lanes):
     """Resample t in row i += t·row j of `lower`, column j −= t·column i of `upper`, for every free unit i and j ≠ i.
 
@@ -297,7 +305,7 @@ def shear(lower, upper, free, units, fan_in, fan_out, p, noise, lanes):
                 rows[i, c] += lower[i, k, c] * lower[i, k, c]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def rescale(lower, upper, free, fan_in, fan_out, p, uniforms, lanes):
     """Resample τ in row i *= exp(τ) of `lower`, column i *= exp(−τ) of `upper`, for every free unit i.
 
@@ -325,7 +333,7 @@ def rescale(lower, upper, free, fan_in, fan_out, p, uniforms, lanes):
                 upper[k, i, c] *= column[c]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def log_ratio_draw(omega, nu, u, v, w, current):
     """A draw from the density ∝ exp(−ω cosh y + ν y), or `current` where the one trial is rejected.
 
@@ -367,7 +375,7 @@ def log_ratio_draw(omega, nu, u, v, w, current):
     return current
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def hat_reach(alpha, lam):
     """Where the hat leaves its flat top, right and left: near the points at which the log density has fallen by 1."""
     right, left = 1.0, 1.0
@@ -386,7 +394,7 @@ def hat_reach(alpha, lam):
     return right, left
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def move_observed(lower, upper, Z, R, free, units, fan_in, fan_out, N, beta, p, noise, uniforms, lanes):
     """The moves of `shear` and `rescale` for every observed unit i, which change the energy of that unit alone.
 
@@ -467,7 +475,7 @@ def squares_of_column(a, i, rows, out):
             out[c] += a[k, i, c] * a[k, i, c]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def observed_scale(q, pull, cost, power, z, u):
     """A move from s = 1 that keeps the density ∝ exp(−½qs² + pull·s − ½cost/s²) |s|^power.
 
@@ -493,7 +501,7 @@ def observed_scale(q, pull, cost, power, z, u):
     return s if math.log(1.0 - u) < gain else 1.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def scale_density(s, q, pull, cost, power):
     """Logarithm of the density of `observed_scale`."""
     return -0.5 * q * s * s + pull * s - 0.5 * cost / (s * s) + power * math.log(abs(s))
@@ -532,7 +540,7 @@ def add_matmul_transposed(a, b, out, rows, inner, columns):
                     out[i, j, c] += a[i, k, c] * b[j, k, c]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def inverse_factor(a, size):
     """Replace the lower triangle of a positive definite a by C⁻¹, where a = C Cᵀ."""
     C = a.shape[2]
@@ -557,7 +565,7 @@ def inverse_factor(a, size):
                 a[i, j, c] *= -a[i, i, c]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def jacobi(a, v, size, lanes):
     """Diagonalise the symmetric positive semidefinite a in place by cyclic rotations; v gets the eigenvectors.
 
@@ -566,7 +574,7 @@ def jacobi(a, v, size, lanes):
     """
     C = a.shape[2]
     cos, sin, floor = lanes[0], lanes[1], lanes[2]
-    v[:] = 0.0
+    v[:size, :size] = 0.0
     floor[:] = 0.0
     for i in range(size):
         v[i, i] = 1.0
@@ -585,7 +593,7 @@ def jacobi(a, v, size, lanes):
                 rotate(a, v, i, j, size, cos, sin)
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def rotate(a, v, i, j, size, cos, sin):
     """One Jacobi rotation in the plane (i, j) of every lane."""
     C = a.shape[2]
