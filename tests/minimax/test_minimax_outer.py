@@ -17,6 +17,7 @@ from lemmata.theory.minimax.kernel_constants import kernel_constants, penalised_
 from lemmata.theory.minimax.kernel_profile import kernel_profile
 from lemmata.theory.minimax.smoothness import (
     descent_bound,
+    least_gradient_bound,
     outer_smoothness,
     particle_smoothness,
     region_certificate,
@@ -180,6 +181,40 @@ def test_other_steps_have_their_own_bound_and_one_over_L_has_the_least():
     bounds = [descent_bound(2.0, 1.0, 5, step=h) for h in (0.1, 0.3, 0.5, 0.7, 0.9)]
     assert bounds[2] == descent_bound(2.0, 1.0, 5) == pytest.approx(0.8)
     assert min(bounds) == bounds[2]
+
+
+def test_the_bound_on_the_least_gradient_is_kept_by_saws_and_attained_by_the_deepest():
+    rng, L = np.random.default_rng(0), 2.0
+    for T in (1, 2, 3, 7, 20):
+        shares = []
+        for depth in (0.5, *rng.uniform(0.0, 0.5, 20)):  # by which J' dips between two iterates, at most what L allows
+            seen = np.ones(T)  # J' at x_t = -t/L; between two of them it is max(1 - depth, 1 - L |x - x_t|)
+            width = depth / L  # of each flank; what the dip takes off the step's 1/L
+            falls = 1 / L - 2 * (depth * width / 2) - depth * (1 / L - 2 * width)
+            gap = (T - 1) * falls + 1 / (2 * L)
+            shares.append(min(seen) ** 2 / least_gradient_bound(L, gap, T))
+        assert shares[0] == pytest.approx(1.0, rel=1e-14)
+        assert max(shares) <= 1 + 1e-14
+    assert least_gradient_bound(L, 1.0, 1) == descent_bound(L, 1.0, 1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_descent_on_random_smooth_functions_keeps_the_bound_on_the_least_gradient(seed):
+    rng, tightest = np.random.default_rng(seed), 0.0
+    for _ in range(30):
+        amplitudes, waves = rng.normal(size=6), rng.normal(size=(6, 2)) * rng.choice([0.3, 1.0, 3.0])
+        phases = rng.uniform(0, 7, 6)
+        L = float((np.abs(amplitudes) * (waves**2).sum(1)).sum())  # of J = Σ a cos(w·x + p)
+        x, squares, lowest = rng.normal(size=2), [], -np.abs(amplitudes).sum()
+        gap = float(amplitudes @ np.cos(waves @ x + phases)) - lowest  # at least J_0 - inf J
+        for steps in range(1, 61):
+            g = -(amplitudes * np.sin(waves @ x + phases)) @ waves
+            squares.append(g @ g)
+            x = x - g / L
+            share = min(squares) / least_gradient_bound(L, gap, steps)
+            assert share <= 1
+            tightest = max(tightest, share)
+    assert tightest > 0.1  # it is not kept for want of anything near it
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -384,6 +419,9 @@ def test_bad_input_of_the_outer_problem_is_refused_in_one_sentence():
     refused("steps must be >= 1, got 0", descent_bound, 1.0, 1.0, 0)
     refused("gap must be >= 0, got -1", descent_bound, 1.0, -1.0, 3)
     refused("smoothness must be > 0, got 0", descent_bound, 0.0, 1.0, 3)
+    refused("smoothness must be > 0, got 0", least_gradient_bound, 0.0, 1.0, 3)
+    refused("steps must be >= 1, got 0", least_gradient_bound, 1.0, 1.0, 0)
+    refused("gap must be >= 0, got -1", least_gradient_bound, 1.0, -1.0, 3)
     refused(f"smoothness {infinite}", descent_bound, np.inf, 1.0, 3)
     refused("step must be < 2/smoothness = 1, got 1", descent_bound, 2.0, 1.0, 3, step=1.0)
     refused("step must be a number > 0, got 0.0", descent_bound, 2.0, 1.0, 3, step=0.0)
