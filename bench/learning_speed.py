@@ -3,7 +3,7 @@
     python bench/learning_speed.py [--seconds 0.5] [--seeds 5] [--device cpu] [--seed 0] [--json FILE]
 
 All three sample the noise-free posterior at n = 1e6 in float64 and record the energy and its conditional means; the
-NumPy twin (numpy_sweep.py) is first held against the kernel number by number.  Drawing random numbers is included.
+NumPy twin (peers/numpy_sweep.py) is first held against the kernel number by number.  Drawing is included.
 The floating-point operations of a sweep are counted from the kernel's loops, a square root, exponential or logarithm as
 one, and set against a product of two large matrices on one core in the same run.
 """
@@ -20,7 +20,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
-from numpy_sweep import sweep
+from peers.numpy_sweep import sweep
 
 from lemmata.sim.learning import _kernels, population, sample
 from lemmata.sim.learning.sampler import BLOCK, GROUP, random_numbers
@@ -62,7 +62,7 @@ def flops(network: LinearNetwork) -> int:
     free, half = h - seen, h * (h + 1) // 2
     forward = h * N + 2 * M * h * N + (seen + M) * N
     energy = 4 * (seen + M) * N
-    curvature = 2 * M * M * h + 2 * M * h * h
+    curvature = 2 * M * h * h
     # C⁻¹ of one matrix: the factor, then its inverse
     factor = sum(2 * j * (h - j) + 2 + (h - j - 1) for j in range(h))
     factor += sum(2 + 2 * (i - j - 1) + 1 for j in range(h) for i in range(j + 1, h))

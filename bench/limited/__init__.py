@@ -1,0 +1,1 @@
+"""The kernels that `limits.py` measures, and how their operations are counted."""

@@ -1,0 +1,1 @@
+"""What others offer, so that it can be run beside ours."""

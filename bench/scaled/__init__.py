@@ -1,0 +1,1 @@
+"""The series that `scaling.py` times, a module a subject."""
