@@ -59,7 +59,7 @@ def gru_norm_rate(cell: TorchGRU, U: Interval) -> Tensor:
 
     The second form bounds the same quantity, as (1 − z) L + z <= L for L > 1, and joins the first at L = 1.
 
-    Source: docs/resilience, theorem 14.
+    Source: docs/resilience, theorem 15.
     """
     n = cell.units
     Wn, Rn = cell.weight_ih[2 * n :], cell.weight_hh[2 * n :]

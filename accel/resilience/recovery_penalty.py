@@ -55,7 +55,7 @@ def recovery_penalty(
 
     Raises ValueError, TypeError or NotImplementedError in one sentence that names the argument.
 
-    Source: docs/resilience, section 10 and theorem 10.
+    Source: docs/resilience, section 10 and theorem 11.
 
     >>> bool(recovery_penalty(nn.GRU(1, 4), 1.0, 0.05, 5, anomaly_bound=3.0) > 0)
     True
