@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import sys
+import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -46,6 +47,7 @@ class Answer:
     command: str = field(default_factory=lambda: " ".join(["python", f"bench/{Path(sys.argv[0]).name}", *_words()]))
     machine: str = field(default_factory=lambda: machine())
     machine_class: str = field(default_factory=lambda: machine_class())
+    measured: str = field(default_factory=lambda: time.strftime("%Y-%m-%d"))
 
     def cells(self) -> list[list[str]]:
         """The rows as words, the heads of the columns first."""
@@ -66,7 +68,8 @@ class Answer:
         rows = [[cell.replace("|", "\\|") for cell in row] for row in (head, ["---"] * len(head), *body)]
         lines = ["| " + " | ".join(row) + " |" for row in rows]
         notes = [f"- {note}" for note in self.notes]
-        parts = [f"### {self.question}", "\n".join(lines), "\n".join(notes), f"`{self.command}`  \n{self.machine}"]
+        source = f"`{self.command}`, {self.measured}  \n{self.machine}"
+        parts = [f"### {self.question}", "\n".join(lines), "\n".join(notes), source]
         return "\n\n".join(part for part in parts if part)
 
     def data(self) -> dict[str, Any]:
@@ -117,8 +120,10 @@ def machine() -> str:
 
 
 def machine_class() -> str:
-    """Processor and cores as the name of a file."""
-    return slug(f"{_processor()} {os.cpu_count()} cores")
+    """Processor, with the numbers that tell generations of one name apart, and cores, as the name of a file."""
+    facts = _facts()
+    numbers = [f"{key.split()[-1]} {facts[key]}" for key in ("cpu family", "model") if key in facts]
+    return slug(" ".join([_processor(), *numbers, f"{os.cpu_count()} cores"]))
 
 
 def slug(words: str) -> str:
@@ -131,12 +136,18 @@ def slug(words: str) -> str:
 
 
 def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    facts = _facts()
+    flags = facts.get("flags", "").split()
     widest = next((f" with {name}" for name in ("avx512f", "avx2") if name in flags), "")
-    return (names[0] if names else platform.processor() or platform.machine()) + widest
+    return (facts.get("model name") or platform.processor() or platform.machine()) + widest
+
+
+def _facts() -> dict[str, str]:
+    """What Linux says of the first core."""
+    file = Path("/proc/cpuinfo")
+    core = file.read_text().split("\n\n")[0].splitlines() if file.exists() else []
+    pairs = (line.split(":", 1) for line in core if ":" in line)
+    return {key.strip(): value.strip() for key, value in pairs}
 
 
 def _words() -> list[str]:

@@ -70,7 +70,7 @@ def main() -> None:
     runs = [seconds_of_a_process(asked.shapes, asked.seed + k) for k in range(asked.seeds)]
     routes = (
         ("cold", "exact, each shape for the first time", asked.shapes),
-        ("warm", "exact, asked again", asked.shapes),
+        ("warm", "exact, asked again in turn, more than the cache holds", asked.shapes),
         ("formula", "SymPy form at numbers", int(runs[0]["formula shapes"])),
     )
     rows = []

@@ -126,7 +126,7 @@ def descents() -> list[Case]:
         found.append(Case("7, h = 1/L", square, smooth, SAME, n, ours, partial(posed.descent, n, 1.0), attained=True))
     for n in (2, 5, 10):
         ours, problem = partial(least_gradient_bound, 1.0, 1.0, n), partial(posed.descent, n, 1.0, least=True)
-        found.append(Case("7 (c)", "least |∇J|², t < T", smooth, SAME, n, ours, problem, attained=True))
+        found.append(Case("7, least", "least |∇J|², t < T", smooth, SAME, n, ours, problem, attained=True))
     for h in (0.5, 1.5):
         ours = partial(descent_bound, 1.0, 1.0, 5, h)
         found.append(Case(f"7, h = {h:g}/L", square, smooth, SAME, 5, ours, partial(posed.descent, 5, h)))

@@ -14,10 +14,12 @@ import os
 import subprocess
 import sys
 from argparse import ArgumentParser
+from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import targets
+from filelock import FileLock
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -64,35 +66,43 @@ def main() -> None:
     unknown = [name for name in asked.names if name not in SCRIPTS]
     if unknown:
         parser.error(f"NAME must be of {', '.join(SCRIPTS)}, got {', '.join(unknown)}")
-    chosen = () if asked.render else asked.names or SCRIPTS
-    failed = [name for name in chosen if not measured(name, asked.jobs)]
+    ends: dict[str, str] = {}
+    for name in () if asked.render else asked.names or SCRIPTS:
+        ends[name] = measured(name, asked.jobs)
+        page.write_text(rendered(classes()))  # after each, so that an interrupted run leaves the page as the files are
     page.write_text(rendered(classes()))
-    if failed:
-        sys.exit(f"failed, their tables are as they were: {', '.join(failed)}")
+    for end in ("skipped", "failed"):
+        if names := [name for name, seen in ends.items() if seen == end]:
+            print(f"{end}, so that their tables are as they were: {', '.join(names)}")
+    sys.exit(1 if "failed" in ends.values() else None)
 
 
-def measured(name: str, jobs: int) -> bool:
-    """Whether the script ran; what it measured, if anything, is added to the results."""
+def measured(name: str, jobs: int) -> str:
+    """What became of a script: "measured" and put into the results, "skipped" as its rival is missing, or "failed"."""
     options = ["--jobs", str(jobs)] if name in PARALLEL and jobs != 1 else EXTRA.get(name, [])
     with TemporaryDirectory() as folder:
         file = Path(folder) / "answer.json"
         done = subprocess.run([sys.executable, str(HERE / f"{name}.py"), *options, "--json", str(file)])
         print(flush=True)
-        if done.returncode == 0 and file.exists():  # none where the peer or the device is missing
-            add(name, answer.Answer(**json.loads(file.read_text())))
-    return done.returncode == 0
+        if done.returncode:
+            return "failed"
+        if not file.exists():
+            return "skipped"
+        add(name, answer.Answer(**json.loads(file.read_text())))
+    return "measured"
 
 
 def add(name: str, found: answer.Answer) -> None:
     """Put a table beside the others of its machine class; what is there is never half written."""
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{found.machine_class}.json"
-    tables = json.loads(file.read_text()) if file.exists() else {}
-    tables[name] = found.data()
-    order = {each: tables[each] for each in SCRIPTS if each in tables}
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(order, ensure_ascii=False, indent=1) + "\n")
-    os.replace(part, file)
+    with FileLock(file.with_suffix(".lock")):  # another run may add its table at the same time
+        tables = json.loads(file.read_text()) if file.exists() else {}
+        tables[name] = found.data()
+        order = {each: tables[each] for each in SCRIPTS if each in tables}
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps(order, ensure_ascii=False, indent=1) + "\n")
+        os.replace(part, file)
 
 
 def classes() -> dict[str, dict[str, answer.Answer]]:
@@ -105,13 +115,13 @@ def classes() -> dict[str, dict[str, answer.Answer]]:
 
 def rendered(found: dict[str, dict[str, answer.Answer]]) -> str:
     """RESULTS.md: contents, targets, then the tables by machine class and subject."""
-    parts = [TITLE]
+    parts, anchors = [TITLE], Anchors()
     for tables in found.values():
         parts.append(f"# On {next(iter(tables.values())).machine.split(';')[0]}")
         lines = []
         for subject, names in SUBJECTS.items():
             heads = [tables[each].question for each in names if each in tables]
-            links = [f"  - [{head}](#{_anchor(head)})" for head in heads]
+            links = [f"  - [{head}](#{anchors.of(head)})" for head in heads]
             lines += [f"- {subject}", *links] if links else []
         parts += ["\n".join(lines), targets.markdown(tables)]
         for subject, names in SUBJECTS.items():
@@ -120,10 +130,16 @@ def rendered(found: dict[str, dict[str, answer.Answer]]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _anchor(head: str) -> str:
-    """The name that a heading gets on a rendered page."""
-    kept = "".join(letter for letter in head.lower() if letter.isalnum() or letter in " -_")
-    return kept.replace(" ", "-")
+class Anchors:
+    """The names that headings get on a rendered page, in the order in which they come."""
+
+    def __init__(self) -> None:
+        self.seen: Counter[str] = Counter()
+
+    def of(self, head: str) -> str:
+        kept = "".join(letter for letter in head.lower() if letter.isalnum() or letter in " -_").replace(" ", "-")
+        self.seen[kept] += 1
+        return kept if self.seen[kept] == 1 else f"{kept}-{self.seen[kept] - 1}"
 
 
 if __name__ == "__main__":

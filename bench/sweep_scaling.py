@@ -74,7 +74,7 @@ def main() -> None:
             workers = float(np.median([swept.count.cpu_seconds for swept, _, _ in seen]))
             here = float(np.median([cpu for _, _, cpu in seen]))
             spread = f"{max(walls):.2f} to {min(walls):.2f} s"
-            values = (work, done.rows, count, wall, workers, here, done.points / wall, first / wall, spread)
+            values = (work, done.rows, count, wall, workers, here, done.rows / wall, first / wall, spread)
             rows.append(dict(zip(COLUMNS, values, strict=True)))
     notes = (
         f"Medians of {asked.repeats} sweeps each, in turn. Wanted of two processes on two free cores: {WANTED}.",

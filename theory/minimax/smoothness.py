@@ -142,7 +142,7 @@ def least_gradient_bound(smoothness: float, gap: float, steps: int) -> float:
     steps : int
         T >= 1.
 
-    Raises ValueError for L <= 0, a negative gap or steps < 1.  Source: docs/minimax, theorem 7 (c).
+    Raises ValueError for L <= 0, a negative gap or steps < 1.  Source: docs/minimax, theorem 7, least gradient.
 
     >>> least_gradient_bound(2.0, 3.0, 3)
     3.0
