@@ -15,6 +15,7 @@ import json
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -61,9 +62,13 @@ class Table:
         self.rows: list[dict[str, Any]] = []
         self.ceilings: dict[tuple[str, torch.dtype], float] = {}
         self.wrong: list[str] = []
+        self.lost = False
+        device = setting.device
+        self.known_as = answer.slug(torch.cuda.get_device_name(device.place)) if device.cuda else answer.machine_class()
+        self.machine = f"{device.words()}; host: {answer.machine()}"
 
     def run(self, name: str, make: Maker, dtype: torch.dtype) -> None:
-        """The rows of one case; what goes wrong is noted, and the next case can go on."""
+        """The rows of one case; what goes wrong is noted, and the next case can go on unless the device is lost."""
         label = f"{name}, {str(dtype).removeprefix('torch.')}"
         for halving in range(HALVINGS):
             exhausted = False
@@ -73,8 +78,12 @@ class Table:
                 exhausted = True
             except Exception as error:  # the rows after it can still be had
                 self.fail(f"{label}: {type(error).__name__}: {error}.")
-            self.setting.device.clean()  # here nothing holds the tensors any more, the error's frames included
-            if not exhausted:
+            try:
+                self.setting.device.clean()  # here nothing holds the tensors any more, the error's frames included
+            except RuntimeError as error:  # some errors of a kernel stay with the process
+                self.lost = True
+                self.fail(f"{label}: the device is lost, and no row is begun after it: {str(error).splitlines()[0]}.")
+            if self.lost or not exhausted:
                 break
             self.setting.notes.append(f"{label}: out of memory at 1/{2**halving} of the size.")
         else:
@@ -157,15 +166,13 @@ class Table:
         self.save()
 
     def so_far(self) -> answer.Answer:
-        device = self.setting.device
-        known_as = answer.slug(torch.cuda.get_device_name(device.place)) if device.cuda else answer.machine_class()
         return answer.Answer(
             __doc__.splitlines()[0],
             COLUMNS,
             self.rows,
             (*self.notes(), *self.setting.notes),
-            machine=f"{device.words()}; host: {answer.machine()}",
-            machine_class=known_as,
+            machine=self.machine,
+            machine_class=self.known_as,
         )
 
     def notes(self) -> tuple[str, ...]:
@@ -190,6 +197,8 @@ class Table:
             "them, their random numbers, and the weights read and written once; 2 K d² operations a density, of which "
             "triangular factors need half; products and gates of the LSTM; 4 d + 8 operations and one exponential a "
             "pair of points; the products that torch counts in the networks. tf32 is off.",
+            "Peak: bytes allocated at most while a way was timed, those of the other ways of the row among them; of a "
+            "captured graph, whose own memory that leaves out, bytes reserved.",
             *((f"Wall seconds went beyond the events' by up to {beyond:.2g} in a piece.",) if beyond else ()),
             f"Off by: the largest difference of values from the CPU's in float64 over the largest value; random means "
             f"agree within {AGREE:g} standard errors. What disagrees or fails is noted and ends the script with 1.",
@@ -201,6 +210,30 @@ class Table:
             new = file.with_name(file.name + ".new")
             new.write_text(json.dumps(self.so_far().data(), ensure_ascii=False, indent=1) + "\n")
             os.replace(new, file)
+
+
+def fill(table: Table, subjects: Sequence[str]) -> None:
+    """The ceilings and the subjects, until the minutes are over or the device is lost."""
+    start, minutes = perf_counter(), table.asked.minutes
+    for name, make in CEILINGS:
+        for dtype in DTYPES:
+            if table.lost:
+                return
+            table.run(name, make, dtype)
+    for subject in subjects:
+        try:
+            makers = importlib.import_module(f"device.{subject}").CASES
+        except ImportError as error:
+            table.fail(f"{subject}: {error}.")
+            continue
+        for make in makers:
+            for dtype in DTYPES:
+                if table.lost:
+                    return
+                if perf_counter() - start > 60 * minutes:
+                    table.fail(f"{subject}, {dtype}: not run, as {minutes:g} minutes were over.")
+                    continue
+                table.run(subject, make, dtype)
 
 
 def main() -> None:
@@ -218,26 +251,10 @@ def main() -> None:
     if asked.device == "cuda" and not torch.cuda.is_available():
         print(NO_DEVICE)
         return
-    start = perf_counter()
     torch.set_num_threads(1)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     table = Table(asked, Setting(Device(asked.device), asked.small, asked.seed))
-    chosen = [name for name in SUBJECTS if asked.only is None or name in asked.only]
-    for name, make in CEILINGS:
-        for dtype in DTYPES:
-            table.run(name, make, dtype)
-    for subject in chosen:
-        try:
-            makers = importlib.import_module(f"device.{subject}").CASES
-        except ImportError as error:
-            table.fail(f"{subject}: {error}.")
-            continue
-        for make in makers:
-            for dtype in DTYPES:
-                if perf_counter() - start > 60 * asked.minutes:
-                    table.fail(f"{subject}, {dtype}: not run, as {asked.minutes:g} minutes were over.")
-                    continue
-                table.run(subject, make, dtype)
+    fill(table, [name for name in SUBJECTS if asked.only is None or name in asked.only])
     answer.publish(table.so_far(), asked.json)
     if table.wrong:
         raise SystemExit(f"{len(table.wrong)} things went wrong; the notes name them")

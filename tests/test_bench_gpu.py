@@ -6,6 +6,7 @@ import subprocess
 import sys
 from argparse import Namespace
 from pathlib import Path
+from time import sleep
 
 import pytest
 import torch
@@ -59,10 +60,10 @@ def test_the_kernel_that_measures_exponentials_takes_them_to_their_fixed_point()
     pytest.importorskip("triton")
     program = """
 import torch
-from device.exp import BLOCK, FIXED, TIMES, exponentials
+from device.exp import BLOCK, FIXED, exponentials
 x = torch.full((2 * BLOCK,), 0.5, dtype=torch.float64)
 out = torch.zeros_like(x)
-assert exponentials(x, out) == 2 * BLOCK * TIMES
+assert exponentials(x, out, 256) == 2 * BLOCK * 256
 print((out - FIXED).abs().max().item())
 """
     env = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": str(BENCH)}
@@ -101,6 +102,43 @@ def test_a_way_that_is_wrong_or_fails_is_not_timed_and_leaves_the_others_alone(m
     assert failed["not a number"].startswith("DISAGREES")
     assert "no kernel image" in failed["broken"]
     assert failed["elsewhere"] == "not timed: needs a GPU"
+
+
+def test_the_first_piece_is_timed_before_the_check_can_warm_anything_up(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    from device.clock import Device, Way, measure
+
+    cold = [0.2]
+
+    def work(amount: int) -> None:
+        sleep(cold.pop() if cold else 0.0)
+
+    def off() -> float:
+        work(1)
+        return 0.0
+
+    times = measure(Device("cpu"), {"way": Way(lambda: work, 8, off=off)}, 3, (0.01, 0.01), 1.0)[0]
+    assert times["way"].first >= 0.2 > times["way"].seconds
+
+
+def test_a_device_that_is_lost_ends_the_rows_and_not_the_script(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(BENCH))
+    from device.case import Setting
+    from device.clock import Device
+    from gpu import Table, fill
+
+    def lost(*arguments):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    device = Device("cpu")
+    monkeypatch.setattr(device, "clean", lost)
+    table = Table(Namespace(repeats=3, seconds=(0.01, 0.01), json=None, minutes=1.0), Setting(device, True, 0))
+    fill(table, ["resilience"])
+    assert len(table.wrong) == 1
+    assert "the device is lost" in table.wrong[0]
+    assert {row["work"] for row in table.rows} == {"matrix product"}  # the first case; nothing was begun after it
+    assert table.so_far().rows == table.rows
+    assert "the device is lost" in capsys.readouterr().out
 
 
 def test_a_size_that_runs_out_of_memory_is_halved_and_a_mean_far_from_the_cpu_s_is_told(monkeypatch):

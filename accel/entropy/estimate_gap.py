@@ -61,7 +61,9 @@ def estimate_gap(
 
     The densities are evaluated in the mixture's dtype, all else in float64.  The intervals are valid for the finite
     number of draws, and widened by a first-order bound on the rounding of the densities: near 1e-15 κ m in float64 and
-    1e-6 κ m in float32, κ the largest condition number of a covariance with unit diagonal.
+    1e-6 κ m in float32, κ the largest condition number of a covariance with unit diagonal.  In float32 on CUDA that
+    takes exact products, torch's default: after torch.set_float32_matmul_precision("high") they are cut to TF32, off by
+    1e-3, and the intervals need not hold.
 
     Raises ValueError for arguments out of range, and MemoryError if a sampler that was asked for needs more than
     `memory`.  Source: docs/entropy, theorem 13.

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from ...theory import _check
 from .components import Components
 from .mixture import TorchMixture
 from .overlap_at import overlap_at
@@ -48,10 +49,10 @@ class LabelSampler:
 
     @torch.no_grad()
     def draw(self, rounds: int, generator: torch.Generator | None = None) -> Tensor:
-        """Independent values, (rounds,), float64."""
+        """Independent values, (rounds,), float64; ValueError for rounds < 1."""
         mixture = self.components.mixture
         parts = []
-        for size in _sizes(rounds, self.chunk):
+        for size in _sizes(_check.integer("rounds", rounds, 1), self.chunk):
             total: Tensor | float = 0.0
             for k, weight in enumerate(self.weights):
                 normals = draw_normals(mixture, size, generator)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...theory import _check
 from ...theory.entropy.chernoff_weight import POSITIONS, log_chernoff_constants
 from .components import Components
 from .label_sampler import density_cost, draw_normals, points_at_a_time, working_memory
@@ -68,9 +69,9 @@ class OverlapSampler:
 
     @torch.no_grad()
     def draw(self, rounds: int, generator: torch.Generator | None = None) -> Tensor:
-        """Independent values, (rounds,), float64."""
+        """Independent values, (rounds,), float64; ValueError for rounds < 1."""
         parts = []
-        for start in range(0, rounds, self.chunk):
+        for start in range(0, _check.integer("rounds", rounds, 1), self.chunk):
             points = self.points(min(self.chunk, rounds - start), generator)
             parts.append(self.shares(points))
         return (torch.cat(parts) * self.upper).clamp(self.lower, self.upper)

@@ -11,6 +11,8 @@ from torch.autograd.function import once_differentiable
 from ...theory.entropy.pair_spectrum import ENTRIES, WIDE
 from .mixture import TorchMixture
 
+BATCHED = 32  # the widest that any torch takes together
+
 
 @dataclass(frozen=True, eq=False)
 class PairSpectra:
@@ -123,12 +125,20 @@ def _in_range(ratios: Tensor, squares: Tensor, first: Tensor, second: Tensor) ->
 
 def ratios_and_axes(maps: Tensor) -> tuple[Tensor, Tensor]:
     """ℓ, (P, n), and V, (P, n, n), of M = maps mapsᵀ, without derivatives."""
+    place = maps.device
+    if _one_by_one(maps):
+        maps = maps.cpu()
     ratios, axes = torch.linalg.eigh(maps @ maps.mT)
     wide = ratios[:, 0] * WIDE < ratios[:, -1]
     if wide.any():  # small eigenvalues of a product have lost their digits
         axes[wide], roots, _ = torch.linalg.svd(maps[wide])
         ratios[wide] = roots**2
-    return ratios, axes
+    return ratios.to(place), axes.to(place)
+
+
+def _one_by_one(maps: Tensor) -> bool:
+    """Whether torch on CUDA, before 2.12, takes them one after the other: for small matrices a core is faster."""
+    return maps.is_cuda and maps.shape[-1] > BATCHED and torch.__version__ < "2.12"
 
 
 class _Spectrum(torch.autograd.Function):

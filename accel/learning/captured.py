@@ -100,17 +100,22 @@ class Chains:
             own = torch.cuda.default_generators[torch.cuda.current_device()]
             generator = own if self.generator is None else self.generator
             state, weights = generator.get_state(), [layer.clone() for layer in self.layers]
+            current = torch.cuda.current_stream()
             side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
-                for _ in range(WARMUP):
+            side.wait_stream(current)
+            try:
+                with torch.cuda.stream(side):
+                    for _ in range(WARMUP):
+                        self._sweep()
+                current.wait_stream(side)
+                generator.set_state(state)
+                if self.generator is not None:  # torch registers its own
+                    graph.register_generator_state(self.generator)
+                # left to itself torch records on a stream of the device that came first in the process
+                with torch.cuda.graph(graph, stream=side):
                     self._sweep()
-            torch.cuda.current_stream().wait_stream(side)
-            generator.set_state(state)
-            if self.generator is not None:  # torch registers its own
-                graph.register_generator_state(self.generator)
-            with torch.cuda.graph(graph):
-                self._sweep()
+            finally:  # a recording that fails does not leave its stream by itself
+                torch.cuda.set_stream(current)
             for layer, before in zip(self.layers, weights, strict=True):
                 layer.copy_(before)
         return graph

@@ -33,7 +33,7 @@ class Tile:
     warps: int
 
 
-# by the dtype and the dimension up to which it serves: large ones of which ptxas spills no register for sm_90
+# by the dtype and the dimension up to which it serves: large, but for sm_90 of about what the registers hold
 TILES = {
     torch.float64: {2: Tile(32, 32, 4), 4: Tile(32, 16, 4), 32: Tile(64, 32, 8), 64: Tile(64, 16, 8)},
     torch.float32: {
@@ -74,6 +74,8 @@ def fused_sums(kernel: str, targets: Tensor, sources: Tensor, weights: Tensor) -
     program: Any = _differences if d <= DIRECT else _products
     if d <= DIRECT:
         x, z = x.T.contiguous(), z.T.contiguous()
+    else:  # what came transposed still is, where there was nothing to pad
+        x, z = x.contiguous(), z.contiguous()
     with torch.cuda.device_of(x):  # type: ignore[no-untyped-call]
         program[(parts, shares)](
             *(x, z, a, values, gradients, parts * shape.rows, blocks * shape.columns, blocks, each),

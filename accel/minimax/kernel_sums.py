@@ -1,5 +1,7 @@
 """Sums of kernels over a cloud of points, with gradients, on any device: what every kernel critic is made of."""
 
+import subprocess
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -46,10 +48,11 @@ def kernel_sums(
     r"""f = Σ_j a_j k(·, z_j) and ∇f = Σ_j a_j (ψ'(r)/r) (· − z_j) at n targets, in the tensors' dtype and place.
 
     With u the rounding of the dtype, squared distances come from products and are off by about 4 u R², R the distance
-    of the farthest point from the centre of the sources in units of ℓ (fused with d <= 4: by differences, off by 4 u
-    of themselves).  Keep R below a thousand in float64 and ten in float32; the sums add about u √m Σ|a_j| at most.
-    matern32 is the roughest: close to a source its ψ'/s is off by the root of the error of s².  Products must not be
-    cut to TF32 (torch's default).  Values are not looked at, and no gradients are recorded.
+    of the farthest point from the centre of the sources in units of ℓ (fused with d <= 4: from differences of the
+    centred points, off by about 4 u R s).  Keep R below a thousand in float64 and ten in float32; the sums add about
+    u √m Σ|a_j| at most.  matern32 is the roughest: close to a source its ψ'/s is off by the root of the error of s².
+    Products must not be cut to TF32; by torch's default they are not.  Values are not looked at, and no gradients are
+    recorded.
 
     Parameters
     ----------
@@ -64,7 +67,8 @@ def kernel_sums(
     memory : int, optional
         Bytes of the blocks of pairs, by default 2 MB on a CPU and 256 MB elsewhere; the rest is O((n + m)d).
     fused : bool, optional
-        Whether one Triton kernel keeps the blocks on chip: d <= 64, CUDA.  By default wherever that is possible.
+        Whether one Triton kernel keeps the blocks on chip: d <= 64, CUDA.  By default wherever that is possible; where
+        Triton needs a C compiler (before 3.9) and finds none, blocks are taken with a warning.
 
     Raises ValueError for sizes, dtypes or devices that do not agree, an empty cloud, another kernel, memory < 1, or
     `fused` where that is not possible; TypeError for what is no tensor.
@@ -83,14 +87,25 @@ def kernel_sums(
         _check.integer("memory", memory, 1)
     centre = sources.mean(0)
     x, z = (targets - centre) / length, (sources - centre) / length
-    if _chosen(fused, targets):
-        from ._fused_kernel_sums import fused_sums  # Triton is imported where it is used
-
-        values, gradients = fused_sums(kernel, x, z, a)
-    else:
+    found = _fused_sums(kernel, x, z, a, fused) if _chosen(fused, targets) else None
+    if found is None:
         budget = MEMORY.get(targets.device.type, MEMORY["cuda"]) if memory is None else memory
-        values, gradients = _block_sums(kernel, x, z, a, budget)
-    return KernelSums(values, gradients / length)
+        found = _block_sums(kernel, x, z, a, budget)
+    return KernelSums(found[0], found[1] / length)
+
+
+def _fused_sums(kernel: str, x: Tensor, z: Tensor, a: Tensor, fused: bool | None) -> tuple[Tensor, Tensor] | None:
+    """The same of the fused kernel, or None if it was not asked for and Triton cannot build the C that launches it."""
+    from ._fused_kernel_sums import fused_sums  # Triton is imported where it is used
+
+    try:
+        return fused_sums(kernel, x, z, a)
+    except (OSError, subprocess.CalledProcessError, RuntimeError) as error:
+        if fused or (isinstance(error, RuntimeError) and "compiler" not in str(error)):
+            raise
+        words = f"kernel sums go in blocks, as Triton could not build the fused kernel: {error}"
+        warnings.warn(words, RuntimeWarning, stacklevel=4)  # beyond this, kernel_sums and its no_grad
+        return None
 
 
 def _block_sums(kernel: str, x: Tensor, z: Tensor, a: Tensor, memory: int) -> tuple[Tensor, Tensor]:

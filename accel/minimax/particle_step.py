@@ -8,6 +8,7 @@ from .kernel_sums import kernel_sums
 from .kernels import cloud
 
 
+@torch.no_grad()
 def particle_step(
     kernel: str,
     lengthscale: float,
@@ -24,7 +25,7 @@ def particle_step(
     .. math:: \nabla f(x) = \frac1\lambda \Big(\frac1N \sum_j \nabla k(x, x_j) - \frac1M \sum_j \nabla k(x, y_j)\Big)
 
     A gradient step on MMD²/(2λ) whose step is N η.  Accuracy, memory and `fused` as in `kernel_sums`; time goes like
-    N(N + M)d.
+    N(N + M)d.  No gradients are recorded: to differentiate a step, `kernels` and autograd serve small clouds.
 
     Parameters
     ----------

@@ -81,7 +81,9 @@ def train(
     ----------
     generator, critic : Module
     generator_loss, critic_loss : callable
-        (generator, critic, latent, data) to a scalar; each player lowers its own, penalties included.
+        (generator, critic, latent, data) to a scalar; each player lowers its own, penalties included.  Between records
+        of an alternating game the critic's is taken at its steps alone and not looked at; should it alone cease to be
+        finite, the run stops a round later or at the next record.
     latent, data : (N, m), (M, d)
         z and x.
     min_step, max_step : float
@@ -112,17 +114,21 @@ def train(
     rounds: list[int] = []
     best, best_state = 0, copy_state(generator)
     for k in range(count + 1):
-        losses = generator_loss(generator, critic, z, x), critic_loss(generator, critic, z, x)
-        slopes = torch.autograd.grad(losses[0], first, materialize_grads=True)
-        others = torch.autograd.grad(losses[1], second, materialize_grads=True)
-        alive = all(bool(part.isfinite().all()) for part in (*losses, *slopes, *others))
-        if k % gap == 0 or k == count or not alive:
+        own = generator_loss(generator, critic, z, x)
+        slopes = torch.autograd.grad(own, first, materialize_grads=True)
+        alive = _finite(own, *slopes)
+        due = k % gap == 0 or k == count or not alive
+        if due or algorithm == "simultaneous":
+            other = critic_loss(generator, critic, z, x)
+            others = torch.autograd.grad(other, second, materialize_grads=True)
+            alive = alive and _finite(other, *others)
+        if due or not alive:
             with torch.no_grad():
                 pair = (generator(z), x) if clouds is None else clouds(generator, z, x)
                 distance = float(squared_mmd(pair[0], pair[1], kernel, lengthscale)) if alive else float("nan")
             rounds.append(k)
             sizes = square(slopes) ** 0.5, square(others) ** 0.5
-            rows.append((float(losses[0].detach()), float(losses[1].detach()), *sizes, max(distance, 0.0) ** 0.5))
+            rows.append((float(own.detach()), float(other.detach()), *sizes, max(distance, 0.0) ** 0.5))
             if not alive:
                 break
             if rows[-1][-1] < min((row[-1] for row in rows[:-1]), default=np.inf):
@@ -141,3 +147,8 @@ def train(
     return GameRun(
         np.array(rounds), table[0], table[1], table[2], table[3], table[4], best_state, best, diverged=diverged
     )
+
+
+def _finite(*parts: Tensor) -> bool:
+    """Whether all values are; a device is waited for once."""
+    return bool(torch.stack([part.isfinite().all() for part in parts]).all())

@@ -31,14 +31,14 @@ def deviations(
     ----------
     network : TorchStack
     nominal_inputs, perturbed_inputs : (N, T, m)
-        ū and u, of the dtype and on the device of the network.
+        ū and u, N >= 1; they and the states are of the dtype and on the device of the network.
     nominal_states, perturbed_states : (N, d) or None
         Joint states x̄(0) and x(0), layer by layer, c before h; None stands for zeros.
     memory : int or None
         Bytes, roughly, of what one piece holds; by default 256 MB on a CPU and a quarter of what is free on a CUDA
         device.  The result comes on top, and the inputs, which may be expanded views.  Where gradients are recorded,
         pieces are run again on the way back; on CUDA float32 gradients come from products cut to TF32 unless
-        torch.backends.cudnn says otherwise.
+        torch.backends.cudnn says otherwise, and torch may warn there that weights are not one chunk, which is harmless.
 
     Raises ValueError in one sentence that names the argument, what it must be and what came.
 
@@ -108,7 +108,7 @@ def _advanced(network: TorchStack, state: Tensor, nominal: Tensor, perturbed: Te
 
 def _piece(network: TorchStack, pairs: int, steps: int, memory: int) -> tuple[int, int]:
     """How many pairs and how many steps go at a time: wide first, then long, and neither shorter than pays."""
-    widest = max(4 * layer.units for layer in network.layers)
+    widest = max(6 * layer.units for layer in network.layers)  # of a run and step: gates and what cuDNN keeps of them
     numbers = 2 * network.inputs + sum(7 * layer.units for layer in network.layers)  # gates, outputs and copies
     budget = min(memory // (2 * numbers * network.like.element_size()), INDEX // (2 * widest))
     rows = max(1, min(pairs, WIDE, budget // max(1, min(steps, LONG))))
@@ -143,16 +143,23 @@ def _checked(
     for name, x in zip(("nominal_states", "perturbed_states"), states, strict=True):
         if x.shape != zeros.shape:
             raise ValueError(f"{name} must have shape {tuple(zeros.shape)}, got {tuple(x.shape)}")
+        _in_place(name, x, network.like)
     return N, states
+
+
+def _in_place(name: str, x: Tensor, like: Tensor) -> None:
+    if (x.dtype, x.device) != (like.dtype, like.device):
+        place = f"{like.dtype} on {like.device}"
+        raise ValueError(f"{name} must be {place} as the network, got {x.dtype} on {x.device}")
 
 
 def _runs(network: TorchStack, nominal: Tensor, perturbed: Tensor) -> int:
     for name, u in (("nominal_inputs", nominal), ("perturbed_inputs", perturbed)):
         if u.ndim != 3 or u.shape[2] != network.inputs:
             raise ValueError(f"{name} must have shape (N, T, {network.inputs}), got {tuple(u.shape)}")
-        if u.dtype != network.like.dtype or u.device != network.like.device:
-            place = f"{network.like.dtype} on {network.like.device}"
-            raise ValueError(f"{name} must be {place} as the network, got {u.dtype} on {u.device}")
+        if not u.shape[0]:
+            raise ValueError(f"{name} must hold at least one run, got shape {tuple(u.shape)}")
+        _in_place(name, u, network.like)
     if nominal.shape != perturbed.shape:
         raise ValueError(
             f"perturbed_inputs must have shape {tuple(nominal.shape)} to go with nominal_inputs, "

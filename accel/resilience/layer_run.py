@@ -36,7 +36,12 @@ def layer_run(
 
 @contextmanager
 def exact_products() -> Iterator[None]:
-    """cuDNN cuts the factors of float32 products to TF32 unless told otherwise, and wants the weights in one piece."""
+    """cuDNN cuts the factors of float32 products to TF32 unless told otherwise, and wants the weights in one piece.
+
+    Nothing is touched where they are not cut.  Where they are, torch tells the precision of recurrent kernels in force,
+    not whether it was set for them or for all: afterwards theirs is set, and follows torch.backends.fp32_precision no
+    more.  Who wants exact products everywhere says so before the first run.
+    """
     cudnn: Any = torch.backends.cudnn
     chosen = getattr(cudnn.rnn, "fp32_precision", None)
     with warnings.catch_warnings():
@@ -44,9 +49,11 @@ def exact_products() -> Iterator[None]:
         if chosen is None:  # torch before 2.9 has one switch for all of cuDNN
             with cudnn.flags(cudnn.enabled, cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False):
                 yield
-            return
-        cudnn.rnn.fp32_precision = "ieee"
-        try:
+        elif chosen != "tf32":
             yield
-        finally:
-            cudnn.rnn.fp32_precision = chosen
+        else:
+            cudnn.rnn.fp32_precision = "ieee"
+            try:
+                yield
+            finally:
+                cudnn.rnn.fp32_precision = chosen

@@ -10,6 +10,7 @@ from device.clock import NotHere, Run, Way
 SIDE, NUMBERS = 8192, 1 << 30  # of the matrices; bytes of an array, twenty times the second cache
 LITTLE_SIDE, LITTLE = 128, 1 << 16
 CALLS = 16
+TIMES = 256  # exponentials of a number, one after the other
 # what one core does at most, by peaks.py; it knows float64 alone for the last two
 HOST = {
     "product": ("flops64", "flops32"),
@@ -109,7 +110,8 @@ STEPS: dict[str, Callable[[Setting], Step]] = {
 
 
 def exp_on_chip(setting: Setting, dtype: torch.dtype, share: float) -> Case:
-    size, times = array_bytes(setting, share) // (8 if setting.small else 128) // 1024 * 1024, 256
+    size = array_bytes(setting, share) // (8 if setting.small else 128) // 1024 * 1024
+    each = float(size) * TIMES
 
     def arrays() -> torch.Tensor:
         return torch.full((2, size), 0.5, dtype=dtype, device=setting.device.place)
@@ -123,24 +125,23 @@ def exp_on_chip(setting: Setting, dtype: torch.dtype, share: float) -> Case:
 
         def run(amount: int) -> None:
             for _ in range(amount):
-                exponentials(x, out)
+                exponentials(x, out, TIMES)
 
         return run
 
     def off() -> float:
-        if not setting.device.triton():
-            raise NotHere("Triton needs a GPU")
         from device.exp import FIXED, exponentials
 
         x, out = arrays()
-        exponentials(x, out)
+        if exponentials(x, out, TIMES) != each:
+            raise RuntimeError("another number of exponentials than counted")
         return float((out.double() / FIXED - 1).abs().max())
 
     close = 1e-14 if dtype == torch.float64 else 1e-6
-    count = float(size) * times * CALLS
+    count = each * CALLS
     ways = {"Triton": Way(prepare, CALLS, off=off), **host(setting, "exp", dtype, count)}
     return Case(
-        "ceiling", "exp on the chip", f"{CALLS} of {size} × {times}", dtype, count, "G/s", 1e9, ways, close=close
+        "ceiling", "exp on the chip", f"{CALLS} of {size} × {TIMES}", dtype, count, "G/s", 1e9, ways, close=close
     )
 
 

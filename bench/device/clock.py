@@ -37,6 +37,8 @@ class Way:
         The smallest piece worth timing.
     host : bool
         Whether CPU seconds of one core count, not the device's.
+    captured : bool
+        Whether it replays a graph, whose memory counts as reserved alone.
     off : () -> float, optional
         How far its values are from those of the CPU, relative to the largest.
     mean : () -> (mean, standard error), optional
@@ -47,6 +49,7 @@ class Way:
     whole: float
     least: int = 1
     host: bool = False
+    captured: bool = False
     off: Callable[[], float] | None = None
     mean: Callable[[], tuple[float, float]] | None = None
 
@@ -58,7 +61,7 @@ class Timing:
     Attributes
     ----------
     first : float
-        Building, compiling, capturing and the first piece, in seconds of the wall.
+        Building, compiling, capturing and the first piece, before the values are checked, in seconds of the wall.
     seconds : float
         The median of the pieces, scaled up.
     part : float
@@ -66,7 +69,7 @@ class Timing:
     count : int
         Of the pieces.
     peak : int or None
-        Bytes that the device held at most.
+        Bytes that the device held at most, those of the other prepared ways among them.
     """
 
     first: float
@@ -123,8 +126,8 @@ class Device:
         if self.cuda:
             torch.cuda.empty_cache()
 
-    def seconds(self, work: Callable[[], object]) -> tuple[float, int | None]:
-        """Of the device's own clock, and the bytes that it held at most."""
+    def seconds(self, work: Callable[[], object], reserved: bool = False) -> tuple[float, int | None]:
+        """Of the device's own clock, and the bytes that it held or, if asked, had reserved at most."""
         if not self.cuda:
             start = perf_counter()
             work()
@@ -140,7 +143,8 @@ class Device:
         wall, seen = perf_counter() - start, begin.elapsed_time(end) / 1e3
         if wall - seen > 0.1 * wall + 1e-3:
             self.beyond = max(self.beyond, wall - seen)
-        return seen, torch.cuda.max_memory_allocated(self.place)
+        peak = torch.cuda.max_memory_reserved if reserved else torch.cuda.max_memory_allocated
+        return seen, peak(self.place)
 
 
 def measure(
@@ -155,12 +159,13 @@ def measure(
     failed: dict[str, str] = {}
     for name, way in ways.items():
         try:
+            run, first = _begun(device, way)
             if way.off is not None:
                 offs[name] = way.off()
                 if not offs[name] <= close:
                     failed[name] = f"DISAGREES with the CPU by {offs[name]:.2g}, more than {close:g}"
                     continue
-            runs[name] = _sized(device, way, budgets[way.host] / repeats)
+            runs[name] = run, _size(device, way, run, budgets[way.host] / repeats), first
         except EXHAUSTED:
             raise
         except NotHere as error:
@@ -184,14 +189,18 @@ def measure(
     return out, offs, failed
 
 
-def _sized(device: Device, way: Way, seconds: float) -> tuple[Run, int, float]:
-    """The run, how much of it fills about the seconds, and how long the first piece took with all before it."""
-    most, amount = max(1, int(way.whole)), min(max(1, int(way.whole)), way.least)
+def _begun(device: Device, way: Way) -> tuple[Run, float]:
+    """The run, and how long its first piece took with all before it."""
     start = perf_counter()
     run = way.prepare()
-    run(amount)
+    run(min(max(1, int(way.whole)), way.least))
     device.wait()
-    first = perf_counter() - start
+    return run, perf_counter() - start
+
+
+def _size(device: Device, way: Way, run: Run, seconds: float) -> int:
+    """How much of it fills about the seconds."""
+    most, amount = max(1, int(way.whole)), min(max(1, int(way.whole)), way.least)
     while True:
         spent = _clock(device, way, run, amount)[0]
         if spent < seconds:  # a hiccup would make all pieces small
@@ -199,10 +208,10 @@ def _sized(device: Device, way: Way, seconds: float) -> tuple[Run, int, float]:
         if amount == most or spent * GROWTH > seconds:
             break
         amount = min(most, amount * GROWTH)
-    return run, min(most, max(way.least, int(amount * seconds / max(spent, 1e-6)))), first
+    return min(most, max(way.least, int(amount * seconds / max(spent, 1e-6))))
 
 
 def _clock(device: Device, way: Way, run: Run, amount: int) -> tuple[float, int | None]:
     if way.host:
         return answer.timed(lambda: run(amount))[1], None
-    return device.seconds(lambda: run(amount))
+    return device.seconds(lambda: run(amount), way.captured)

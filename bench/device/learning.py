@@ -7,7 +7,7 @@ import torch
 from learning_speed import BETA, flops, with_numba
 
 from device.case import Case, Maker, Setting
-from device.clock import EXHAUSTED, Run, Way
+from device.clock import Run, Way
 from lemmata.accel.learning import Chains, Posterior, true_layers
 from lemmata.sim.learning import population, sample
 from lemmata.sim.learning.sampler import random_numbers
@@ -41,19 +41,9 @@ class Average:
 
 
 def recorded(setting: Setting, posterior: Posterior, start: list[torch.Tensor], generator: torch.Generator) -> Chains:
-    """Captured on a GPU, with cuSOLVER's factorisations where those that torch chooses by itself cannot be."""
+    """Captured on a GPU."""
     began = perf_counter()
-    try:
-        held = Chains(posterior, start, generator)
-    except RuntimeError as error:
-        if not setting.device.cuda or isinstance(error, EXHAUSTED):
-            raise
-        setting.notes.append(f"learning: captured with cuSOLVER, after {' '.join(str(error).split())[:120]}.")
-        torch.backends.cuda.preferred_linalg_library("cusolver")
-        try:
-            held = Chains(posterior, start, setting.device.generator(setting.seed + 2))
-        finally:
-            torch.backends.cuda.preferred_linalg_library("default")
+    held = Chains(posterior, start, generator)
     if setting.device.cuda:
         if not held.captured:
             raise RuntimeError("no graph was captured")
@@ -114,7 +104,7 @@ def sweeps(setting: Setting, dtype: torch.dtype, share: float) -> Case:
     numbers, state = sum(random_numbers(truth.network)), truth.network.parameters
     ways = {
         "eager": Way(eager, whole, off=off, mean=averages["eager"].mean),
-        "graph": Way(graph, whole, mean=averages["graph"].mean),
+        "graph": Way(graph, whole, captured=True, mean=averages["graph"].mean),
         "host": Way(lambda: with_numba(truth, HOST_CHAINS, setting.seed), total / HOST_CHAINS, host=True),
     }
     needs = {

@@ -43,6 +43,8 @@ def particles(d: int) -> Maker:
             return torch.tensor(value, dtype=dtype, device=place)
 
         def prepare(fused: bool) -> Run:
+            if fused and not setting.device.triton():
+                raise NotHere("Triton needs a GPU")
             X, Z, a = there(x), there(sources), there(weights)
 
             def run(amount: int) -> Tensor:
@@ -54,8 +56,6 @@ def particles(d: int) -> Maker:
 
         def off(fused: bool) -> float:
             """Of values and gradients between fewer points."""
-            if fused and not setting.device.triton():
-                raise NotHere("Triton needs a GPU")
             rows, few = COMPARED
             u, v = clouds(few // 2, d, setting.seed + 1)
             z, a = np.concatenate([u, v]), np.repeat([2.0 / few, -2.0 / few], few // 2)

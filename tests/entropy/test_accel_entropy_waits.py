@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lemmata.accel.entropy import LabelSampler, OverlapSampler, RemainderSampler, TorchMixture
 from lemmata.accel.entropy.label_sampler import MEMORY, points_at_a_time, working_memory
+from lemmata.accel.entropy.pair_spectrum import ratios_and_axes
 from lemmata.theory.entropy import GaussianMixture
 
 SAMPLERS = [LabelSampler, OverlapSampler, RemainderSampler]
@@ -86,6 +87,24 @@ def test_memory_counts_the_gathered_factors_and_follows_the_device():
     there = SimpleNamespace(device=torch.device("cuda"))
     assert working_memory(there, None) > working_memory(full, None) == MEMORY
     assert working_memory(there, 12) == working_memory(full, 12) == 12
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("m", [20, 40])
+def test_the_spectra_of_a_gpu_are_those_of_its_matrices(m):
+    maps = torch.randn(30, m, m, dtype=torch.float64, generator=torch.Generator().manual_seed(4)).cuda()
+    ratios, axes = ratios_and_axes(maps)
+    assert ratios.is_cuda
+    eye = torch.eye(m, dtype=torch.float64).expand(30, m, m)
+    assert_allclose((axes.mT @ axes).cpu(), eye, rtol=0, atol=1e-12)
+    room = 1e-11 * m  # of eigenvalues up to 4 m
+    assert_allclose((axes * ratios[:, None] @ axes.mT).cpu(), (maps @ maps.mT).cpu(), rtol=0, atol=room)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_no_draw_at_all_is_refused_in_a_sentence(sampler):
+    with pytest.raises(ValueError, match="rounds must be >= 1, got 0"):
+        sampler(mixture("full")).draw(0)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

@@ -4,6 +4,7 @@ Triton reads TRITON_INTERPRET when it is first imported, so that the interpreted
 so does the compiler for a GPU that is not there.
 """
 
+import importlib
 import importlib.util
 import os
 import subprocess
@@ -34,11 +35,13 @@ def clouds(n, m, d, seed, dtype=torch.float64):
     return [part.double().numpy() for part in tensors], tensors
 
 
-def compare(kernel, dtype, n, m, d, **options):
+def compare(kernel, dtype, n, m, d, *, transposed=False, device="cpu", **options):
     """The sums at n targets of m sources agree with the compiled ones on the same rounded points."""
     plain, tensors = clouds(n, m, d, 1, dtype)
-    device = options.pop("device", "cpu")
-    seen = kernel_sums(kernel, 0.7 * d**0.5, *(part.to(device) for part in tensors), **options)
+    x, z, a = (part.to(device) for part in tensors)
+    if transposed:  # the same points, coordinate by coordinate in memory
+        x, z = x.T.contiguous().T, z.T.contiguous().T
+    seen = kernel_sums(kernel, 0.7 * d**0.5, x, z, a, **options)
     exact = compiled_sums(kernel, 0.7 * d**0.5, *plain)
     scale = np.abs(plain[2]).sum()
     assert seen.values.dtype == seen.gradients.dtype == dtype
@@ -121,6 +124,42 @@ def test_a_particle_step_is_that_of_the_compiled_game(dtype):
     seen = particle_step("matern52", 1.3, X, Y, 0.2, ridge=0.7)
     assert seen.dtype == dtype
     assert_allclose(seen, exact, rtol=0, atol=ROOM[dtype])
+
+
+def test_a_particle_step_records_no_gradients():
+    _, (x, y, _) = clouds(5, 6, 2, 7)
+    assert not particle_step("imq", 1.0, x.requires_grad_(), y, 0.2).requires_grad
+
+
+BROKEN = [RuntimeError("Failed to find C compiler."), FileNotFoundError("cc"), subprocess.CalledProcessError(1, "gcc")]
+
+
+@pytest.mark.parametrize("error", BROKEN, ids=lambda error: type(error).__name__)
+def test_blocks_are_taken_where_triton_finds_no_compiler(error, monkeypatch):
+    def unbuilt(*arguments):
+        raise error
+
+    _, points = clouds(7, 9, 3, 8)
+    exact = kernel_sums("imq", 1.0, *points)
+    monkeypatch.setattr(importlib.import_module("lemmata.accel.minimax.kernel_sums"), "_chosen", lambda *_: True)
+    monkeypatch.setattr(importlib.import_module("lemmata.accel.minimax._fused_kernel_sums"), "fused_sums", unbuilt)
+    with pytest.warns(RuntimeWarning, match="kernel sums go in blocks") as seen:
+        values = kernel_sums("imq", 1.0, *points).values
+    assert torch.equal(values, exact.values)
+    assert seen[0].filename == __file__
+    with pytest.raises(type(error)):
+        kernel_sums("imq", 1.0, *points, fused=True)
+
+
+def test_other_errors_of_the_fused_kernel_are_not_swallowed(monkeypatch):
+    def lost(*arguments):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    _, points = clouds(7, 9, 3, 8)
+    monkeypatch.setattr(importlib.import_module("lemmata.accel.minimax.kernel_sums"), "_chosen", lambda *_: True)
+    monkeypatch.setattr(importlib.import_module("lemmata.accel.minimax._fused_kernel_sums"), "fused_sums", lost)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        kernel_sums("imq", 1.0, *points)
 
 
 ONE, TWO = torch.zeros(1, 1), torch.zeros(1, 2)
@@ -208,7 +247,9 @@ fused.fused_sums = lambda *parts: calls.append(parts) or original(*parts)
 fused.PROGRAMS, fused.STRETCH = 4, 2  # so that several programs share the sources, and sums have two levels
 for kernel, n, m, d in cases.FUSED:
     cases.compare(kernel, torch.{dtype}, n, m, d, fused=True)
-assert len(calls) == len(cases.FUSED)
+for d in (3, 16):  # whole blocks, which need no padding
+    cases.compare("imq", torch.{dtype}, 64, 64, d, fused=True, transposed=True)
+assert len(calls) == len(cases.FUSED) + 2
 """
     done = in_a_process(program, TRITON_INTERPRET="1")
     assert done.returncode == 0, done.stderr
@@ -261,3 +302,11 @@ def test_sums_on_a_gpu_are_the_compiled_ones(fused, dtype):
     for size in ((1, 1, 1), (2000, 5000, 2), (1000, 3001, 3), (999, 2000, 10), (700, 900, 64)):
         for kernel in KERNELS:
             compare(kernel, dtype, *size, device="cuda", fused=fused)
+
+
+@needs_cuda
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("d", [2, 16, 64])
+def test_clouds_stored_by_coordinate_make_no_difference_on_a_gpu(d, fused):
+    for n in (64, 640, 999):
+        compare("imq", torch.float64, n, n, d, device="cuda", fused=fused, transposed=True)

@@ -1,5 +1,9 @@
 """Deviations in batches of pairs and pieces of time: the same numbers and gradients, in bounded memory."""
 
+import importlib
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -96,7 +100,7 @@ def gradients(network, parts, memory):
     else:
         layer = type(layer)(layer.weight_ih, leaves[4], layer.bias_ih, layer.bias_hh)
     e = deviations(TorchStack((layer, *network.layers[1:]), network.output), *leaves[:4], memory=memory)
-    slopes = torch.linspace(-1.0, 1.0, e.numel(), dtype=e.dtype).reshape(e.shape)
+    slopes = torch.linspace(-1.0, 1.0, e.numel(), dtype=e.dtype, device=e.device).reshape(e.shape)
     return torch.autograd.grad((slopes * e).sum(), leaves)
 
 
@@ -108,8 +112,14 @@ def test_pieces_have_the_gradients_of_the_whole(name):
         assert_allclose(cut, whole, rtol=0, atol=400 * ROUNDING)
 
 
-def test_pieces_without_gradients_record_none():
+def test_pieces_without_gradients_record_none(monkeypatch):
+    def recorded(*arguments, **keywords):
+        raise AssertionError("a piece was recorded")
+
+    monkeypatch.setattr(importlib.import_module("lemmata.accel.resilience.deviations"), "checkpoint", recorded)
     network, parts = pairs(STACKS["lstm"])
+    with pytest.raises(AssertionError, match="a piece was recorded"):
+        deviations(network, parts[0].clone().requires_grad_(), *parts[1:], memory=20_000)
     assert not deviations(network, *parts, memory=20_000).requires_grad
     with torch.no_grad():
         assert not deviations(network, parts[0].requires_grad_(), *parts[1:], memory=20_000).requires_grad
@@ -150,6 +160,21 @@ def test_memory_below_one_is_refused_in_a_sentence():
         deviations(network, *parts, memory=0)
 
 
+@pytest.mark.parametrize("memory", [None, 1])
+def test_no_pair_at_all_is_refused_in_a_sentence(memory):
+    network, parts = pairs(STACKS["lstm"])
+    with pytest.raises(ValueError, match=r"nominal_inputs must hold at least one run, got shape \(0, 37, 2\)"):
+        deviations(network, *(part[:0] for part in parts), memory=memory)
+
+
+@pytest.mark.parametrize(("place", "name"), [(1, "perturbed_inputs"), (2, "nominal_states"), (3, "perturbed_states")])
+def test_another_dtype_or_device_than_the_network_s_is_refused_in_a_sentence(place, name):
+    network, parts = pairs(STACKS["lstm"])
+    for moved, came in ((parts[place].float(), "torch.float32 on cpu"), (parts[place].to("meta"), "on meta")):
+        with pytest.raises(ValueError, match=f"{name} must be torch.float64 on cpu as the network, got .*{came}"):
+            deviations(network, *parts[:place], moved, *parts[place + 1 :])
+
+
 def test_nothing_is_made_on_another_device_than_that_of_the_network():
     """On the meta device any operation with a tensor made elsewhere, or that looks at a value, fails."""
     network, parts = pairs(STACKS["three layers, read"], device="meta")
@@ -172,6 +197,21 @@ def test_products_are_exact_inside_and_as_they_were_outside():
     assert rnn.fp32_precision == before
 
 
+def test_a_precision_that_is_exact_is_left_to_follow_the_process():
+    """What is set for all of torch goes on being followed; in a process of its own, as it cannot be unset."""
+    program = """
+import torch
+from lemmata.accel.resilience.layer_run import exact_products
+torch.backends.fp32_precision = "ieee"
+with exact_products():
+    assert torch.backends.cudnn.rnn.fp32_precision == "ieee"
+torch.backends.fp32_precision = "tf32"
+assert torch.backends.cudnn.rnn.fp32_precision == "tf32"
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_a_gpu_has_the_deviations_of_the_cpu(dtype):
@@ -182,3 +222,12 @@ def test_a_gpu_has_the_deviations_of_the_cpu(dtype):
         exact = deviations(network, *parts)
         for memory in (None, 1 << 22):
             assert_allclose(deviations(there, *moved, memory=memory).cpu(), exact, rtol=0, atol=room)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", STACKS)
+def test_a_gpu_has_the_gradients_of_the_cpu(name):
+    exact = gradients(*pairs(STACKS[name]), 1 << 40)
+    for memory in (1 << 40, 20_000):
+        for seen, right in zip(gradients(*pairs(STACKS[name], device="cuda"), memory), exact, strict=True):
+            assert_allclose(seen.cpu(), right, rtol=0, atol=400 * ROUNDING)
