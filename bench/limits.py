@@ -2,8 +2,9 @@
 
     python bench/limits.py [--kernels sweep step] [--repeats 5] [--seconds 0.02] [--seed 0] [--json FILE]
 
-Every kernel's operations are counted (limited/; limited/tally.py counts the running code) and divided by the rate at
-which this core does them at most (peaks.py), measured in the same turns.
+Every kernel's operations are counted and divided by the rate at which this core does them at most (peaks.py), measured
+in the same turns.  Most are counted in the running code (limited/tally.py), others follow by formula: the files in
+limited/ say which.
 """
 
 import answer
@@ -45,7 +46,9 @@ COLUMNS = {
     "next": "",
     "of all in turn %": ".0f",
     "alone, % of the time": "",
+    "why": "",
 }
+HALF = 0.5  # of the time; a kernel whose bound takes less has its reason told
 SHOWN = ("flops64", "flops32", "L2 bytes", "memory bytes")
 SINGLE = (
     *("divisions64", "divisions32", "roots64", "lanes", "scaled lanes", "scalar functions", "normals", "uniforms"),
@@ -76,6 +79,9 @@ def row(case: Case, asked: Namespace) -> dict[str, object]:
     if flops:
         shares.update({f"all flops as {name}": work[flops] * once[name] for name in case.alike})
     alone = [f"{name} {100 * share / spent:.0f}" for name, share in shares.items()]
+    fast = {name: flops / once[f"part {name}"] for name, flops in case.part_flops.items()}
+    known = shares | {f"floor {name}": floor for name, floor in floors.items()} | {"all floors": sum(floors.values())}
+    why = reason(case.why, {name: share / spent for name, share in known.items()}, fast)
     if floors.get("calls", 0.0) > CALLS * spent:
         alone.append(
             f"{work['calls']:.0f} calls of {1e6 * spent / work['calls']:.2f} µs, {1e6 * once['calls']:.2f} bare"
@@ -87,8 +93,17 @@ def row(case: Case, asked: Namespace) -> dict[str, object]:
         *(1e-9 * work[flops] / spent if flops else None, 1e-9 / once[flops] if flops else None),
         *(1e-9 * case.moved / spent, 1e-9 / once[memory] if case.moved else None),
         *(order[0], 100 * floors[order[0]] / spent, second, 100 * sum(floors.values()) / spent, ", ".join(alone)),
+        why if floors[order[0]] < HALF * spent else "",
     )
     return dict(zip(COLUMNS, cells, strict=True))
+
+
+def reason(sentence: str, shares: Mapping[str, float], fast: Mapping[str, float]) -> str:
+    """The sentence with shares of the time and speeds in place of the names in braces."""
+    words = {name: f"{100 * share:.0f} %" for name, share in shares.items()}
+    words.update({f"beside {name}": f"{100 * max(0.0, 1 - share):.0f} %" for name, share in shares.items()})
+    words.update({f"rate {name}": f"{1e-9 * speed:.3g} GFLOP/s" for name, speed in fast.items()})
+    return sentence.format_map(words)
 
 
 def seconds_of(works: Mapping[str, tuple[Callable[[], object], float]], asked: Namespace) -> dict[str, float]:
@@ -134,6 +149,8 @@ def main() -> None:
         "flops as lanes: as x ← x + yz, every x read and written again, which is what loops over chains do since no "
         "chain shares a number with another; scaled lanes: as x ← x + sz. Never rescaling: sweeps whose coins say so, "
         "without the one move that takes exp and log. Calls of so many µs: the whole time over their number.",
+        "Why: where the time goes of a kernel whose bound takes less than half of it, in the same shares; the speed of "
+        "a part is that of its sums and products.",
         *(f"Ceiling, {name} in 10⁹/s: {told(name)}." for name in SHOWN),
         "Ceilings in 10⁶/s: " + ", ".join(f"{name} {1e-6 * rate(probe(name)):.4g}" for name in SINGLE) + ".",
     )

@@ -11,10 +11,15 @@ from typing import Any
 
 import answer
 import numpy as np
+from llvmlite import ir
 from numba import njit
+from numba.core import cgutils, types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 from scipy import fft
 
+from lemmata.sim.resilience import _kernels
+from lemmata.sim.resilience.packed import MANY
 from lemmata.theory.streams import stream
 
 Array = NDArray[Any]
@@ -22,6 +27,9 @@ Array = NDArray[Any]
 IN_CACHE, OUT_OF_CACHE = 256, 1200  # rows of square matrices: three of 0.5 MB, of 11.5 MB
 FEW = 2048  # numbers of an array in the first cache
 SECOND, MEMORY = 1 << 15, 1 << 23  # float64 of an array, of which three lie in the second cache and in none
+COLUMNS = 64  # of W and R in the product of one unit of a layer, which then stays in the first cache
+LANES, WIDTH = 64, 512  # runs of a block of that product; bits of a vector
+TOTALS = 8  # vectors that go on side by side, as many as hide how long one operation takes
 BATCH = 64  # small matrices that LAPACK is given at once
 
 # NumPy functions and where their arguments lie in the kernels
@@ -50,7 +58,8 @@ def probe(resource: str) -> Probe:
     """The loop that measures a resource; the fastest of several where there are several.
 
     flops64, flops32
-        Sums and products: of a matrix product by BLAS, in the cache or out of it.
+        Sums and products: of a matrix product by BLAS, in the cache or out of it; of the product of a layer's unit as
+        the LSTM kernels do it, in the cache; of vectors that never leave the registers.
     divisions64, divisions32, roots64
         Of vectors in the first cache.
     lanes, scaled lanes
@@ -160,12 +169,58 @@ def _triad(a: Array, b: Array, c: Array, factor: float, times: int) -> None:
             a[t] = b[t] + factor * c[t]
 
 
+@njit
+def _unit(block: Any, V: Array, state: Array, z: Array, rows: int, times: int) -> None:
+    for _ in range(times):
+        _kernels.lstm_product(block, V, 0, state, 0, 0, 0, rows, z, 0)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _fused(typing: Any, values: Any, times: Any) -> Any:
+    """x ← xy + z for `TOTALS` vectors x, which with y and z lie one behind the other in `values`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        dtype = signature.args[0].dtype
+        lanes = WIDTH // dtype.bitwidth
+        vector = ir.VectorType(context.get_value_type(dtype), lanes)
+        kind, name = ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{lanes}f{dtype.bitwidth}"
+        fma = cgutils.get_or_insert_function(builder.module, kind, name)
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        start, align = builder.bitcast(array.data, vector.as_pointer()), dtype.bitwidth // 8
+        places = [builder.gep(start, [ir.Constant(ir.IntType(64), k)]) for k in range(TOTALS + 2)]
+        *first, y, z = (builder.load(place, align=align) for place in places)
+        totals = [cgutils.alloca_once_value(builder, value) for value in first]
+        with cgutils.for_range(builder, arguments[1]):
+            for total in totals:
+                builder.store(builder.call(fma, [builder.load(total), y, z]), total)
+        for total, place in zip(totals, places, strict=False):
+            builder.store(builder.load(total), place, align=align)
+        return context.get_dummy_value()
+
+    return types.void(values, times), generate
+
+
+@njit
+def _registers(values: Array, times: int) -> None:
+    _fused(values, times)  # type: ignore[call-arg]
+
+
 def _flops(dtype: Any) -> dict[str, Probe]:
-    out = {}
+    out = _own_flops(np.dtype(dtype))
     for name, size in (("in cache", IN_CACHE), ("out of cache", OUT_OF_CACHE)):
         a = stream(0, "peak", size).standard_normal((size, size)).astype(dtype)
         out[f"product {name}"] = Probe(partial(np.matmul, a, a, out=np.empty_like(a)), 2.0 * size**3)
     return out
+
+
+def _own_flops(dtype: np.dtype[Any], times: int = 2000) -> dict[str, Probe]:
+    rows, room, lanes = COLUMNS, _kernels.ROOM, WIDTH // 8 // dtype.itemsize
+    V, state, z = np.zeros(4 * (1 + rows), dtype), np.zeros(LANES * rows, dtype), np.zeros(4 * room, dtype)
+    values = np.full((TOTALS + 2) * lanes, 0.5, dtype)
+    return {
+        "product of a unit": Probe(partial(_unit, MANY, V, state, z, rows, times), 2.0 * 4 * LANES * rows * times),
+        "in registers": Probe(partial(_registers, values, 20 * times), 2.0 * TOTALS * lanes * 20 * times),
+    }
 
 
 def _sums(function: Callable[..., None], *given: Any) -> Probe:

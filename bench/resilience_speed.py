@@ -4,8 +4,8 @@
         [--json FILE]
 
 Both compute the outputs of the same batch from rest, torch under no_grad; arrays in, arrays out.  What one core could
-do at most is measured in the same turns: the product of two large matrices by BLAS or the kernels' own in the cache,
-whichever is faster, and the kernels' gates alone.
+do at most is measured in the same turns: its sums and products by the fastest way known to peaks.py, and the kernels'
+gates alone.
 """
 
 import answer
@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 import torch
 from numba import njit
+from peaks import probe, rate
 
 from lemmata.sim.resilience import _kernels, outputs
-from lemmata.sim.resilience.packed import MANY, TANGENT, Block
+from lemmata.sim.resilience.packed import TANGENT
 from lemmata.theory.resilience import cells_from_torch
 
 UNITS = (4, 16, 64, 256)
@@ -35,7 +36,6 @@ ASKED = {
     ("LSTM", "float32"): (7.0, 1.8, 1.5, 0.95),
 }  # times torch
 AGREED = {"float64": 1e-14, "float32": 6e-7}  # float32: 2e-7 a step, times three for those before it
-PRODUCT = 1500  # rows of the square matrices whose product is the machine's rate
 WORK = 6e7  # steps times units times columns of a call, about
 
 COLUMNS = {
@@ -58,13 +58,6 @@ COLUMNS = {
 
 
 @njit
-def products(block: Block, V: Any, state: Any, z: Any, rows: int, times: int) -> None:
-    """The product of one unit for a block of runs, again and again; its arguments stay in the cache."""
-    for _ in range(times):
-        _kernels.lstm_product(block, V, 0, state, 0, 0, 0, rows, z, 0)
-
-
-@njit
 def gates(lstm: bool, z: Any, state: Any, scale: Any, times: int) -> None:
     """The gates of `ROOM` numbers, again and again; their arguments stay in the cache."""
     for _ in range(times):
@@ -81,15 +74,6 @@ def gate_seconds(kind: str, dtype: np.dtype[Any], times: int = 20_000) -> float:
     call = partial(gates, kind == "LSTM", z, state, dtype.type(TANGENT))
     call(1)
     return answer.timed(lambda: call(times))[1] / (times * _kernels.ROOM)
-
-
-def product_rate(dtype: np.dtype[Any], rows: int = 64, times: int = 20_000) -> float:
-    """Floating-point operations a CPU second of the faster of two matrix products."""
-    V, state, z = np.zeros(4 * (1 + rows), dtype), np.zeros(64 * rows, dtype), np.zeros(4 * _kernels.ROOM, dtype)
-    products(MANY, V, state, z, rows, 1)
-    own = 2.0 * 4 * 64 * rows * times / answer.timed(lambda: products(MANY, V, state, z, rows, times))[1]
-    a = np.random.default_rng(0).standard_normal((PRODUCT, PRODUCT)).astype(dtype)
-    return max(own, 2.0 * PRODUCT**3 / answer.timed(lambda: a @ a)[1])
 
 
 def per_call(work: Callable[[], Any], seconds: float) -> float:
@@ -124,17 +108,17 @@ def row(kind: str, precision: str, n: int, batch: int, asked: Namespace) -> dict
     for _ in range(asked.repeats):
         times["torch"].append(per_call(rival, asked.seconds))
         times["ours"].append(per_call(ours, asked.seconds))
-        times["product"].append(product_rate(dtype))
+        times["product"].append(rate(probe(f"flops{precision[5:]}"), 1))
         times["gates"].append(gate_seconds(kind, dtype))
-    theirs, mine, rate, gate = (median(each) for each in times.values())
+    theirs, mine, peak, gate = (median(each) for each in times.values())
     made = batch * steps
     flops = 2.0 * (4 if kind == "LSTM" else 3) * n * (n + INPUTS)
     wanted = ASKED[kind, precision][UNITS.index(n)] if (kind, precision) in ASKED and batch >= 64 else None
     cells = (
         *(kind, precision, n, batch, steps, made / theirs / 1e6, made / mine / 1e6),
         *(theirs / mine, wanted, None if wanted is None else theirs / mine >= wanted, difference),
-        *(flops * made / mine / 1e9, 100 * flops * made / mine / rate),
-        *(theirs / (made * flops / rate), theirs / (made * (flops / rate + n * gate))),
+        *(flops * made / mine / 1e9, 100 * flops * made / mine / peak),
+        *(theirs / (made * flops / peak), theirs / (made * (flops / peak + n * gate))),
     )
     return dict(zip(COLUMNS, cells, strict=True))
 
@@ -160,7 +144,8 @@ def main() -> None:
         f"{asked.repeats}, all taking turns. A step is one step of one run.",
         "Numba: the public function `outputs`, with its checks. × torch: CPU seconds of torch over those of Numba.",
         "Product: 2 · 4 n (n + 2) operations a step (GRU: 2 · 3 n (n + 2)) in the time of the whole step, against "
-        f"the peak, the faster of a BLAS product of size {PRODUCT} and the kernels' own in the cache, same precision.",
+        "the peak, the fastest of BLAS products in and out of the cache, the kernels' own product in the cache and "
+        "sums and products in the registers, same precision.",
         "Product alone: what would be the speed-up if a step took no longer than these operations at the peak; "
         "product and gates: with our σ and tanh, run from the cache, added. "
         "What is asked beyond it cannot be met here.",

@@ -31,11 +31,35 @@ def test_a_triangle_costs_a_sum_and_a_product_an_entry(tally, K, m, n):
     np.testing.assert_allclose(seen.data, out, rtol=1e-14)  # a sum of four, fused or not
 
 
+@pytest.mark.parametrize("m", [1, 4])
+def test_placing_a_point_costs_a_sum_and_a_product_an_entry_below_the_diagonal(tally, m):
+    rng = np.random.default_rng(0)
+    root, centre, points = np.tril(rng.random((1, m, m)) + 1), rng.random((1, m)), rng.random((3, m))
+    seen = tally.Numbers(points.copy())
+    with tally.tally() as counted:
+        tally.plain(_kernels).place(tally.Numbers(root), tally.Numbers(centre), [0] * 3, range(3), seen)
+    assert counted["flops64"] == 3 * (m * (m - 1) + m)
+    assert counted["divisions64"] == 3 * m
+    np.testing.assert_allclose(seen.data, np.linalg.solve(root[0].T, points.T).T + centre, rtol=1e-13)
+
+
 def test_powers_count_their_products_and_signs_count_nothing(tally):
     x = tally.Counted(2.0)
     with tally.tally() as counted:
         assert float(-(abs(x) ** 4)) == -16.0
     assert dict(counted) == {"flops64": 2}
+
+
+@pytest.mark.parametrize(("dtype", "rounds"), [(np.float64, 5), (np.float32, 3)])
+def test_the_loop_in_registers_does_the_sums_it_is_credited_with(tally, dtype, rounds):
+    peaks = importlib.import_module("peaks")  # found in the folder that the fixture adds
+    lanes = 64 // np.dtype(dtype).itemsize
+    x = np.arange((peaks.TOTALS + 2) * lanes, dtype=dtype) / 64
+    *totals, y, z = x.copy().reshape(-1, lanes)
+    peaks._registers(x, rounds)
+    for _ in range(rounds):
+        totals = [each * y + z for each in totals]
+    np.testing.assert_allclose(x.reshape(-1, lanes)[:-2], totals, rtol=4 * rounds * np.finfo(dtype).eps)
 
 
 def test_arrays_count_what_numpy_is_asked_for(tally):

@@ -1,6 +1,7 @@
 """The steps of recurrent networks that limits.py times: operations and parts.
 
-Formulas stand in one place each, beside the check that holds them against a count of the running code.
+Counted in the running code: gates and interval steps.  By formulas that are checked: products, against the weights that
+the kernels read, and differences of outputs, against such a count.  By formula alone: the candidates of a search.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from limited.tally import Counted, Numbers
 Array = NDArray[Any]
 
 INPUTS = 2  # of a layer
+WHY = "gates at {rate gates} take {gates}, products at {rate products} {products}"
 
 
 def gate_work(kind: str, precision: str) -> dict[str, float]:
@@ -91,6 +93,12 @@ def step_parts(cell: LSTMCell | GRUCell, precision: str, steps: int) -> dict[str
     }
 
 
+def part_flops(kind: str, precision: str, n: int, steps: int) -> dict[str, float]:
+    """Sums and products of `step_parts`."""
+    of_gates = n * gate_work(kind, precision)[f"flops{precision[5:]}"]
+    return {"gates": steps * of_gates, "products": steps * 2.0 * (4 if kind == "LSTM" else 3) * n * (n + INPUTS)}
+
+
 def layers(cell: LSTMCell | GRUCell, precision: str, u: Array) -> Callable[[], object]:
     """What `outputs` calls once its arguments are checked."""
     packed, (runs, T, m) = pack(cell, precision), u.shape
@@ -126,6 +134,8 @@ def step_cases(seed: int) -> Iterator[Case]:
                     *(times(step_work(cell, precision), steps), float(width * steps * (n + INPUTS))),
                     partial(resilience.outputs, cell, None, u, precision),
                     step_parts(cell, precision, steps) | {"without checks": layers(cell, precision, u)},
+                    part_flops=part_flops(kind, precision, n, steps),
+                    why=WHY + ", checks and packing {beside without checks}",
                 )
 
 
@@ -140,6 +150,8 @@ def pair_cases(seed: int) -> Iterator[Case]:
             *("deviations", f"LSTM, n = {n}", "step of a pair", runs * T, times(pair, runs)),
             *(8.0 * runs * (4 * T * 1 + T + 1), partial(resilience.deviations, cell, u[0], u[1])),
             step_parts(cell, "float64", 2 * runs * T),
+            part_flops=part_flops("LSTM", "float64", n, 2 * runs * T),
+            why=WHY,
         )
     cell, horizon, rounds = cell_of("LSTM", 16, seed), 50, 30
     box, states = Box(np.full(INPUTS, -1.0), np.full(INPUTS, 1.0)), Box(np.full(32, -1.0), np.full(32, 1.0))
@@ -165,6 +177,8 @@ def pair_cases(seed: int) -> Iterator[Case]:
             rounds=rounds,
         ),
         {**step_parts(cell, "float64", 2 * horizon * tried), "deviations": deviated},
+        part_flops=part_flops("LSTM", "float64", 16, 2 * horizon * tried),
+        why=WHY + ", all but deviations {beside deviations}",
     )
 
 
@@ -203,5 +217,29 @@ def tube_cases(seed: int) -> Iterator[Case]:
         yield Case(
             *("interval step", f"LSTM, n = {n}", "step", 1, dict(counted), 8.0 * (matrices + 8 * n)),
             partial(layer.step_stack, stack, X, U),
-            {"five products with R": five},
+            {"five products with R": five, **interval_parts(cell, X, U)},
+            why="NumPy calls, if bare, take {floor calls}; with what they do pre-activations take {pre-activations}, "
+            "of which the five products with R {five products with R}, σ and tanh {σ and tanh}, products of intervals "
+            "{products of intervals}",
         )
+
+
+def interval_parts(cell: LSTMCell, X: Interval, U: Interval) -> dict[str, Callable[[], object]]:
+    """The lines of `lstm_step.step_box`."""
+    cut, n = lstm_step.blocks(cell), cell.units
+    C, H = X[:n], X[n:]
+
+    def affine() -> None:
+        z = cut.ih @ U + cut.hh @ H + interval.point(cell.bias)
+        for k in range(4):
+            z[k * n : (k + 1) * n]
+
+    def functions() -> None:
+        for function in (interval.sigmoid, interval.sigmoid, interval.sigmoid, interval.tanh, interval.tanh):
+            function(H)
+
+    def of_intervals() -> None:
+        for _ in range(3):
+            C * H
+
+    return {"pre-activations": affine, "σ and tanh": functions, "products of intervals": of_intervals}
