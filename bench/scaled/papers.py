@@ -103,7 +103,6 @@ PAPERS = [
             power("S", 0),
             nothing,
         ),
-        everywhere=True,
         megabytes=megabytes,
     ),
 ]

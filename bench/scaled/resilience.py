@@ -147,8 +147,13 @@ def inputs(runs: int, rng: np.random.Generator) -> Work:
     return lambda: nominal_inputs(symmetric_box("bound", 1.0, 2), runs, 50)
 
 
+WEIGHTS = "the weights leave the cache from 250 to 630 units, with memory kept as well"
+UNITS = "the multipliers of 100 units would take about 5 s"
 RESILIENCE = [
-    Series("resilience", "trajectories", "n", steps(5, 500), power("n", 2), runs_of(None, 64, 20)),
+    Series(
+        *("resilience", "trajectories", "n", steps(5, 500), power("n", 2), runs_of(None, 64, 20)),
+        cause="n gates beside n² products",
+    ),
     Series("resilience", "trajectories", "steps", steps(30, 3000), power("T", 1), runs_of(16, 64, None)),
     Series(
         *("resilience", "trajectories", "runs", steps(64, 6400), power("N", 1), runs_of(16, None, 50)),
@@ -164,6 +169,7 @@ RESILIENCE = [
         power("n", 2),
         refinements,
         bare=("entrywise", entries),
+        cause=WEIGHTS,
     ),
     Series(
         "resilience",
@@ -173,6 +179,7 @@ RESILIENCE = [
         power("n", 2),
         tube_steps,
         bare=("entrywise", entries),
+        cause=WEIGHTS,
     ),
     *(
         Series(
@@ -183,26 +190,42 @@ RESILIENCE = [
             power("n", 2),
             level_map(name),
             bare=("entrywise", entries),
+            cause="cache and pages: level C at 1000 takes 0.07 s in a fresh process, after other series up to 0.2",
         )
         for name in ("A", "B", "C")
     ),
-    Series("resilience", "map of level R", "n", steps(4, 400, 6), power("n", 2), level_map("R")),
-    Series("resilience", "map of level R", "parts", tuple(range(2, 14)), power("p", 5), level_map("R", 2)),
+    Series(
+        *("resilience", "map of level R", "n", steps(4, 400, 6), power("n", 2), level_map("R")),
+        cause="cache and pages: 1.5 µs · n² from 251 units on; in parts of 1.6 MB instead of 16, memory kept, 0.7",
+    ),
+    Series(
+        *("resilience", "map of level R", "parts", tuple(range(2, 14)), power("p", 5), level_map("R", 2)),
+        cause="the cell's tables take p⁴ beside p⁵",
+        short="200 parts would take a million times as long as 13",
+    ),
     *(
         Series(
             *("resilience", f"level {name}, with its vector", "n", steps(10, 1000, 5), power("n", 3), level(name)),
             bare=("solve", linear_system),
+            cause="the solves take two fifths of level B's time at 1000; the rest is n² work on intervals",
         )
         for name in ("B", "C")
     ),
-    Series("resilience", "level S, multipliers", "n", steps(2, 64, 5), power("n", 2), structured("multipliers")),
     Series(
-        *("resilience", "level S, norm", "n", steps(2, 64, 5), power("n", 3), structured("norm")),
-        bare=("eigvalsh, product", proof_matrix),
+        *("resilience", "level S, multipliers", "n", steps(1, 64, 5), power("n", 2), structured("multipliers")),
+        cause="28 to 100 evaluations, by the network; one takes 3 ms at 27 and 10 at 41, as arrays leave the cache",
+        short=UNITS,
     ),
     Series(
-        *("resilience", "level S, proof", "n", steps(2, 64, 5), power("n", 3), structured("proof")),
+        *("resilience", "level S, norm", "n", steps(1, 64, 5), power("n", 3), structured("norm")),
         bare=("eigvalsh, product", proof_matrix),
+        cause="solves and Cholesky factors, whose rates still rise at 64",
+        short=UNITS,
+    ),
+    Series(
+        *("resilience", "level S, proof", "n", steps(1, 64, 5), power("n", 3), structured("proof")),
+        bare=("eigvalsh, product", proof_matrix),
+        short=UNITS,
     ),
     Series("resilience", "worst_case", "horizon", steps(20, 2000), power("T", 1), search(None, 10, 8)),
     Series("resilience", "worst_case", "rounds", steps(10, 1000), power("R", 1), search(20, None, 8)),

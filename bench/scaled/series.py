@@ -35,8 +35,10 @@ class Series:
     ----------
     bare : (str, maker) or None
         An operation of NumPy's or SciPy's that the law should be left to, timed at the same sizes beside it.
-    everywhere : bool
-        Whether all sizes are fitted, not only those at which overheads no longer count.
+    cause : str
+        What was measured to keep the time from its law; said where it does.
+    short : str
+        Why the sizes span less than two decades.
     megabytes : callable or None
         Instead of a time: the memory of a process at a size.
     """
@@ -48,12 +50,18 @@ class Series:
     law: Law
     make: Maker
     bare: tuple[str, Maker] | None = None
-    everywhere: bool = False
+    cause: str = ""
+    short: str = ""
     megabytes: Callable[[int], float] | None = None
 
     @property
     def name(self) -> str:
         return f"{self.subject}: {self.calculation}, {self.size}"
+
+    @property
+    def flat(self) -> bool:
+        """Whether the law is a constant."""
+        return self.law.cost(self.sizes[0]) == self.law.cost(self.sizes[-1])
 
 
 def steps(first: int, last: int, a_decade: int = 4) -> tuple[int, ...]:

@@ -22,10 +22,12 @@ def sweeps(W, widths, observed, design, T, beta, p, shared, normals, uniforms, e
     conditional mean given all layers but one, for every layer (sweeps, layers, lanes)."""
     L, h, C = observed.size, W.shape[1], W.shape[3]
     N = widths[0]
-    # h is the widest layer: what narrower ones leave free is neither cleared nor read, so that it costs nothing
+    inner = N if L == 1 else widths[1:L].max()
+    # h is the widest layer: what narrower ones leave free is neither cleared nor read, so that it costs nothing; where
+    # only rows may be that many, arrays are as wide as the widest hidden layer, so that rows lie close together
     Z, R, D = np.empty((L + 1, h, N, C)), np.empty((L, h, N, C)), np.empty((L, h, N, C))
-    P = np.empty((L, h, h, C))
-    work = np.empty((6, h, h, C))
+    P = np.empty((L - 1, inner, inner, C))
+    work = np.empty((6, h, inner, C))
     lanes = np.zeros((5 * h + 2, C))
     e = np.zeros(C)
     if L == 1:  # deeper networks never multiply by Z_0
@@ -110,8 +112,8 @@ def backpropagate(W, widths, observed, R, D, last):
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def curvatures(W, widths, observed, P, scratch):
-    """P_k = S_kᵀ S_k + W_{k+1}ᵀ P_{k+1} W_{k+1} for every layer, from the output down."""
-    for k in range(observed.size - 1, -1, -1):
+    """P_k = S_kᵀ S_k + W_{k+1}ᵀ P_{k+1} W_{k+1} from the output down; P may leave out the last, I, as none needs it."""
+    for k in range(P.shape[0] - 1, -1, -1):
         h = widths[k + 1]
         P[k, :h, :h] = 0.0
         for i in range(h - observed[k], h):
