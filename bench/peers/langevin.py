@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from peers.devinterp_client import Settings, statistics
 
 from lemmata.sim.learning import Posterior
 from lemmata.theory.learning.network import Layers, LinearNetwork
+from peers.devinterp_client import Settings, statistics
 
 Floats = np.ndarray
 

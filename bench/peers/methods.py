@@ -4,22 +4,32 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import answer
 import numpy as np
 from estimators import CHAINS, SWEEPS, WARMUP
+
+from lemmata.sim.learning import (
+    Data,
+    Posterior,
+    diagnose,
+    draw_data,
+    estimate_energy,
+    from_data,
+    population,
+    two_temperatures,
+    wbic,
+)
+from lemmata.sim.learning.least_energy import least_energy
+from lemmata.theory.learning.network import Layers, Truth
+from lemmata.theory.streams import stream
 from peers.devinterp_client import Settings, Worker, trained, write
 from peers.langevin import estimates as langevin
 from peers.nuts import nuts
 
-from lemmata.sim.learning import Posterior, diagnose, draw_data, estimate_energy, from_data, two_temperatures, wbic
-from lemmata.sim.learning.least_energy import least_energy
-from lemmata.theory.learning.network import Layers, LinearNetwork, Truth
-from lemmata.theory.streams import stream
-
 SHORT = 100  # sweeps of the noise-free chains, which need no more
-NUTS = "NUTS, WBIC"
+NOISELESS, NUTS = "ours, no noise, truth given", "NUTS, WBIC"
 NUTS_CHAINS, NUTS_LARGE = 4, 100  # weights of a network that gets the smaller number of draws
 NUTS_DRAWS, NUTS_FEWER = 250, 100  # and as many steps of adaptation
 LOSSES_AGREE = 1e-5  # relative: devinterp computes in single precision
@@ -39,64 +49,83 @@ class Seen(NamedTuple):
     effective: float | None = None
 
 
+class Disagreement(SystemExit):
+    """Two sides of the comparison say different things; ends the script with status 1 where nobody catches it."""
+
+
 @dataclass(frozen=True)
-class Problem:
-    """One data set, the least energy, and files for devinterp that start at a minimum of L_n next to the truth."""
+class DataSet:
+    """One data set: all that our methods need."""
 
     truth: Truth
     n: int
+    data: Data
     posterior: Posterior
-    start: Layers
-    least: float
-    rows: Path
-    statistics: Path
     rng: np.random.Generator
     seed: int
 
 
 @dataclass(frozen=True)
+class Problem(DataSet):
+    """A data set, the least energy, and files for devinterp that start at a minimum of L_n next to the truth."""
+
+    start: Layers
+    least: float
+    rows: Path
+    statistics: Path
+
+
+@dataclass(frozen=True)
 class Method:
-    """What it is called, what a user chose, and the estimate."""
+    """What it is called, what a user chose, and the estimate: from a data set where it is ours, else from a problem."""
 
     name: str
-    settings: Callable[[Problem], str]
-    run: Callable[[Problem], Seen]
+    settings: Callable[[Any], str]
+    run: Callable[[Any], Seen]
 
 
 def agree(name: str, seen: float, exact: float, allowed: float) -> None:
-    """Stop where two sides of the comparison say different things."""
+    """Raise where two sides of the comparison say different things."""
     if not abs(seen - exact) < allowed:
-        raise SystemExit(f"{name} is {seen:.6g}, not {exact:.6g} ± {allowed:.2g}")
+        raise Disagreement(f"{name} is {seen:.6g}, not {exact:.6g} ± {allowed:.2g}")
 
 
-def problem(truth: Truth, n: int, folder: Path, seed: int, number: int) -> Problem:
-    """A data set, the same for all methods; stops where the two searches for the least energy disagree."""
+def data_set(truth: Truth, n: int, seed: int, number: int) -> DataSet:
+    """The data set of this number, the same for all methods."""
     rng = stream(seed, "learning peers", *truth.network.widths, n, number)
     data = draw_data(truth, n, rng)
     posterior = from_data(truth.network, data.inputs, data.observations)
+    return DataSet(truth, n, data, posterior, rng, int(rng.integers(2**31)))
+
+
+def problem(truth: Truth, n: int, folder: Path, seed: int, number: int) -> Problem:
+    """The same data set with what the rivals need; raises where two searches for the least energy disagree."""
+    given = data_set(truth, n, seed, number)
+    data, posterior, rng = given.data, given.posterior, given.rng
     layers, least = trained(truth, posterior, rng), least_energy(posterior, rng)
     off = np.hstack([data.inputs @ T.T for T in truth.network.targets(layers)]) - np.hstack(data.observations)
-    agree("the minimum of n L_n found by L-BFGS", 0.5 * float((off**2).sum()), least, MINIMA_AGREE)
+    found = 0.5 * float((off**2).sum())
+    agree(f"data set {number}: the minimum of n L_n found by L-BFGS", found, least, MINIMA_AGREE)
     name = "-".join(map(str, (*truth.network.widths, n, seed, number)))
     rows = write(folder / f"{name}-rows.npz", truth, layers, data)
     statistics = write(folder / f"{name}-statistics.npz", truth, layers, posterior)
-    return Problem(truth, n, posterior, layers, least, rows, statistics, rng, int(rng.integers(2**31)))
+    return Problem(truth, n, data, posterior, rng, given.seed, layers, least, rows, statistics)
 
 
 def ours() -> list[Method]:
     """Without noise and so without data, and the two estimators of one data set."""
     chains = f"{CHAINS} × ({WARMUP} + {SWEEPS}) sweeps"
     return [
-        Method("ours, no noise", lambda _: f"β = n, 32 × ({SHORT} + {SHORT}) sweeps", _without_noise),
+        Method(NOISELESS, lambda _: f"β = n, 32 × ({SHORT} + {SHORT}) sweeps", _without_noise),
         Method("ours, WBIC", lambda _: f"β = 1/log n, {chains}", _wbic),
         Method("ours, two temperatures", lambda _: f"β = 0.7 and 1.4 / log n, {chains}", _two_temperatures),
     ]
 
 
-def by_nuts(network: LinearNetwork) -> Method:
-    """WBIC from NUTS, given the least energy; the first run compiles."""
-    draws = NUTS_DRAWS if network.parameters < NUTS_LARGE else NUTS_FEWER
-    sample = nuts(network, NUTS_CHAINS, draws)
+def by_nuts(truth: Truth) -> tuple[Method, float]:
+    """WBIC from NUTS, given the least energy, and the CPU seconds of its compilation."""
+    draws = NUTS_DRAWS if truth.network.parameters < NUTS_LARGE else NUTS_FEWER
+    sample, compilation = nuts(population(truth), NUTS_CHAINS, draws)
 
     def run(given: Problem) -> Seen:
         log_n = float(np.log(given.n))
@@ -104,12 +133,16 @@ def by_nuts(network: LinearNetwork) -> Method:
         above = float(raw.mean()) + given.posterior.constant - given.least
         return Seen(above / log_n, seconds, diagnose(raw).effective)
 
-    return Method(NUTS, lambda _: f"β = 1/log n, {NUTS_CHAINS} × ({draws} + {draws})", run)
+    return Method(NUTS, lambda _: f"β = 1/log n, {NUTS_CHAINS} × ({draws} + {draws})", run), compilation
 
 
 def reduced_rank_test(given: Problem) -> Settings:
-    """Those of devinterp 1's own test on reduced rank regression: all data a step."""
-    return Settings(lr=6e-5, nbeta=_usual(given.n), localization=1.0, chains=3, draws=2000)
+    """Those of devinterp 1's own test on reduced rank regression: all data a step.
+
+    Its loss is the mean of the squares over the M outputs, 2/M times ours: nβ times that loss is 2nβ/M times ours.
+    """
+    outputs = sum(given.truth.network.observed)
+    return Settings(lr=6e-5, nbeta=2 / outputs * _usual(given.n), localization=1.0, chains=3, draws=2000)
 
 
 def readme(_: Problem) -> Settings:
@@ -118,8 +151,8 @@ def readme(_: Problem) -> Settings:
 
 
 def calibration(given: Problem) -> Settings:
-    """Those of devinterp 2's calibration example, whose loss is that of all data too."""
-    return Settings(lr=1e-3, nbeta=_usual(given.n), chains=8, burnin=1000, draws=1000, stored=True)
+    """Those of devinterp 2's calibration example, whose loss has no noise: all data a step, by its single chains."""
+    return Settings(lr=1e-3, nbeta=_usual(given.n), chains=8, burnin=1000, draws=1000)
 
 
 def plain_settings(n: int, step: float, **more: float) -> Settings:
@@ -141,7 +174,7 @@ def tuned(truth: Truth, n: int, exact: float, problems: Sequence[Problem]) -> Se
 
 
 def by_devinterp(name: str, worker: Worker, settings: Callable[[Problem], Settings]) -> Method:
-    """Stops where devinterp's loss at its start is not ours."""
+    """Raises where devinterp's loss at its start is not ours."""
 
     def run(given: Problem) -> Seen:
         chosen = settings(given)
@@ -159,21 +192,21 @@ def _usual(n: int) -> float:
     return n / float(np.log(n))
 
 
-def _wbic(given: Problem) -> Seen:
+def _wbic(given: DataSet) -> Seen:
     found, seconds = answer.timed(
         lambda: wbic(given.posterior, rng=given.rng, sweeps=SWEEPS, chains=CHAINS, warmup=WARMUP).learning_coefficient
     )
     return Seen(found.mean, seconds, found.effective)
 
 
-def _two_temperatures(given: Problem) -> Seen:
+def _two_temperatures(given: DataSet) -> Seen:
     found, seconds = answer.timed(
         lambda: two_temperatures(given.posterior, rng=given.rng, sweeps=SWEEPS, chains=CHAINS, warmup=WARMUP)
     )
     return Seen(found.mean, seconds)
 
 
-def _without_noise(given: Problem) -> Seen:
+def _without_noise(given: DataSet) -> Seen:
     found, seconds = answer.timed(
         lambda: estimate_energy(given.truth, given.n, rng=given.rng, sweeps=SHORT, warmup=SHORT)
     )
