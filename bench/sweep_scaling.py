@@ -1,6 +1,6 @@
 """How much faster is a sweep over shapes with two processes than with one?
 
-    python bench/sweep_scaling.py [--processes 1,2] [--repeats 3] [--seed 0] [--json FILE]
+    python bench/sweep_scaling.py [--processes 1,2] [--repeats 5] [--seed 0] [--json FILE]
 
 Partial concept bottleneck networks: a hundred thousand shapes by theory alone, and some hundreds whose mean energies
 are simulated at two sample sizes.  Each time is of a whole sweep into SQLite by worker processes that already run.
@@ -58,7 +58,7 @@ def main() -> None:
     question = __doc__.splitlines()[0]
     parser = answer.parser(question)
     parser.add_argument("--processes", default="1,2", help="numbers of them, the first to compare with (default 1,2)")
-    parser.add_argument("--repeats", type=int, default=3, help="sweeps a row (default 3)")
+    parser.add_argument("--repeats", type=int, default=5, help="sweeps a row (default 5)")
     asked = parser.parse_args()
     rows = []
     for work in WORKS:
