@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from resilience_share import fresh
+from resilience_speed import gates
 
 from lemmata.sim import resilience
 from lemmata.sim.resilience import _kernels as recurrent
@@ -68,16 +69,6 @@ def products(lstm: bool, block: Any, V: Any, state: Any, z: Any, rows: int, time
             recurrent.lstm_product(block, V, 0, state, 0, 0, 0, rows, z, 0)
         else:
             recurrent.gru_product(block, V, 0, state, 0, 0, 0, rows, z, 0)
-
-
-@njit
-def gates(lstm: bool, z: Any, state: Any, scale: Any, times: int) -> None:
-    """The gates of `ROOM` numbers, again and again, their arguments in the cache."""
-    for _ in range(times):
-        if lstm:
-            recurrent.lstm_gates(z, recurrent.ROOM, state, 0, recurrent.ROOM, scale)
-        else:
-            recurrent.gru_gates(z, recurrent.ROOM, state, 0, recurrent.ROOM)
 
 
 def step_parts(cell: LSTMCell | GRUCell, precision: str, steps: int) -> dict[str, Callable[[], object]]:
